@@ -1,0 +1,425 @@
+"""What a `MatchmakingPool` says: the one source of truth for the manifest, the compiled rules and the docs.
+
+Every field has its bounds here. Names in YAML are camelCase; times are `Duration` (seconds, written `15s`).
+`load_pool` reads a manifest and checks what a schema cannot see: names that refer to one another.
+"""
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from .duration import Duration
+from .errors import InvalidPoolError
+
+API_VERSION = "gamesessions.dev/v1alpha1"
+KIND = "MatchmakingPool"
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+Name: TypeAlias = Annotated[str, Meta(pattern=NAME_PATTERN, min_length=1, max_length=63, description="Lower-case letters, digits and dashes (RFC 1123 label).")]
+RuleName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$", max_length=40)]
+Attribute: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z][-_a-zA-Z0-9]*$", max_length=40, description="`rating`, or a key of the player's attributes.")]
+Distance: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
+Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=10_000)]
+Weight: TypeAlias = Annotated[float, Meta(gt=0, le=1000, description="Makes the rule a preference: what a violation costs against other rules. Absent: the rule is hard.")]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class Spec(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Base of everything in a manifest: camelCase, immutable, unknown fields refused."""
+
+
+class Region(Spec, kw_only=True):
+    """Where matches are played; a ticket may spill to `neighbors` once it has waited `after`."""
+
+    name: Name
+    neighbors: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+    spill_after: Duration = Duration(30)
+
+
+class RoleQuota(Spec, kw_only=True):
+    """How many players of a role a team must have, and may have."""
+
+    name: Name
+    min: Annotated[int, Meta(ge=0, le=1000)] = 0
+    max: Count = 1000
+    weight: Weight | None = None
+
+
+class Team(Spec, kw_only=True):
+    """A kind of team: `quantity` of them take part in each match."""
+
+    name: Name
+    quantity: Annotated[int, Meta(ge=1, le=100)] = 1
+    min_players: Count = 1
+    max_players: Count = 1
+    roles: Annotated[tuple[RoleQuota, ...], Meta(max_length=16)] = ()
+
+
+class Party(Spec, kw_only=True):
+    """Who may queue together, and how a party's number is made of its players' numbers."""
+
+    max_size: Count = 1
+    rating_aggregation: Literal["average", "max", "min"] = "average"
+
+
+class InitialRating(Spec, kw_only=True):
+    """The belief about a player's skill before the first match: a normal distribution."""
+
+    mu: Annotated[float, Meta(gt=0, le=1e6)] = 1500.0
+    sigma: Annotated[float, Meta(gt=0, le=1e6)] = 500.0
+
+
+class Rating(Spec, kw_only=True):
+    """Which rating system a pool uses."""
+
+    system: Literal["openskill", "glicko2"] = "openskill"
+    initial: InitialRating = InitialRating()
+
+
+class RuleBase(Spec, tag_field="type", kw_only=True):
+    """A condition on a candidate match. Without `weight` it is hard; with it, a preference."""
+
+    name: RuleName
+    weight: Weight | None = None
+
+
+class DistanceRule(RuleBase, tag="distance", kw_only=True):
+    """Each ticket's number stays within `maxDistance` of the average of the match (or of its team).
+
+    In a match of two tickets the distance is between the two. `uncertainty` widens a ticket's window by so many
+    of its rating deviations (sigma).
+    """
+
+    attribute: Attribute = "rating"
+    max_distance: Distance
+    around: Literal["match", "team"] = "match"
+    uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
+
+
+class TeamDistanceRule(RuleBase, tag="teamDistance", kw_only=True):
+    """The teams' averages differ by at most `maxDistance`."""
+
+    attribute: Attribute = "rating"
+    max_distance: Distance
+
+
+class ComparisonRule(RuleBase, tag="comparison", kw_only=True):
+    """Each player's attribute compares with `value`; without `value`, all players' are equal (`=`) or all differ (`!=`)."""
+
+    attribute: Attribute
+    operator: Literal["=", "!=", "<", "<=", ">", ">="] = "="
+    value: float | Annotated[str, Meta(max_length=100)] | None = None
+    teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+
+
+class IntersectionRule(RuleBase, tag="intersection", kw_only=True):
+    """The players' sets (maps, modes, languages) have at least `minCount` values in common."""
+
+    attribute: Attribute
+    min_count: Count = 1
+
+
+class LatencyRule(RuleBase, tag="latency", kw_only=True):
+    """Some region of the match is within `maxLatencyMs` for every player, and the players' values spread at most `maxSpreadMs`."""
+
+    max_latency_ms: Milliseconds
+    max_spread_ms: Milliseconds | None = None
+    on_missing: Literal["reject", "ignore"] = "reject"
+
+
+class AvoidRecentOpponentsRule(RuleBase, tag="avoidRecentOpponents", kw_only=True):
+    """Nobody meets one of the last `lastMatches` opponents again, until one of the two tickets has waited `releaseAfter`."""
+
+    last_matches: Annotated[int, Meta(ge=1, le=50)] = 5
+    release_after: Duration = Duration(60)
+
+
+class BlocklistRule(RuleBase, tag="blocklist", kw_only=True):
+    """Nobody is put in a match with a player whom they have blocked."""
+
+
+class PartyRule(RuleBase, tag="party", kw_only=True):
+    """Parties meet parties: opposing teams' largest parties differ by at most `maxSizeDifference`; none exceeds `largest`."""
+
+    max_size_difference: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    largest: Count | None = None
+
+
+Rule: TypeAlias = (
+    DistanceRule | TeamDistanceRule | ComparisonRule | IntersectionRule | LatencyRule | AvoidRecentOpponentsRule | BlocklistRule | PartyRule
+)
+
+Target: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-zA-Z][-_a-zA-Z0-9]*(\.[a-zA-Z][-_a-zA-Z0-9]*)?$",
+        max_length=100,
+        description="`rule.field` (for example `skill.maxDistance`, `skill.weight`), `team.minPlayers`, or a rule's name with `disable`.",
+    ),
+]
+
+
+class Expansion(Spec, kw_only=True):
+    """One widening: at age `after` to `value`; or each `every` by `by` up to `limit`; or, at `after`, the rule is disabled."""
+
+    target: Target
+    after: Duration = Duration(0)
+    value: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    every: Duration | None = None
+    by: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None
+    limit: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    disable: bool = False
+
+
+class Expansions(Spec, kw_only=True):
+    """How rules give way with waiting time; `ageSelection` says whose age counts in a candidate match."""
+
+    age_selection: Literal["oldest", "newest", "average"] = "oldest"
+    steps: Annotated[tuple[Expansion, ...], Meta(max_length=64)] = ()
+
+
+class TicketLife(Spec, kw_only=True):
+    """How long a ticket may wait, and how long its place is kept for a disconnected player."""
+
+    ttl: Duration = Duration(300)
+    reconnect_grace: Duration = Duration(30)
+
+
+class Priority(Spec, kw_only=True):
+    """Bounded head starts in waiting time, and the age at which a ticket is matched with the best that its hard rules allow."""
+
+    requeued_head_start: Duration = Duration(30)
+    backfill_head_start: Duration = Duration(60)
+    newcomer_head_start: Duration = Duration(0)
+    starvation_bound: Duration = Duration(180)
+
+
+class Acceptance(Spec, kw_only=True):
+    """The ready check after a match was found."""
+
+    required: bool = False
+    timeout: Duration = Duration(20)
+    cooldowns: Annotated[tuple[Duration, ...], Meta(max_length=16)] = (Duration(0), Duration(300), Duration(1800))
+
+
+class Backfill(Spec, kw_only=True):
+    """Whether a running session that loses a player asks for another one."""
+
+    mode: Literal["auto", "manual", "off"] = "manual"
+    min_remaining: Duration = Duration(120)
+
+
+class SessionLife(Spec, kw_only=True):
+    """Limits of a session after its players accepted."""
+
+    ready_timeout: Duration = Duration(30)
+    max_duration: Duration = Duration(2700)
+    reconnect_grace: Duration = Duration(60)
+
+
+class Allocation(Spec, kw_only=True):
+    """Who provides the game server."""
+
+    type: Literal["none", "webhook", "agones"] = "none"
+    url: Annotated[str, Meta(max_length=2000)] | None = None
+    fleet: Name | None = None
+
+
+class Scaling(Spec, kw_only=True):
+    """How many matcher jobs run for how many waiting tickets."""
+
+    min_matchers: Annotated[int, Meta(ge=0, le=100)] = 0
+    max_matchers: Annotated[int, Meta(ge=1, le=100)] = 8
+    tickets_per_matcher: Annotated[int, Meta(ge=1, le=1_000_000)] = 5000
+    polling_interval: Duration = Duration(1)
+    idle_timeout: Duration = Duration(20)
+    lifetime: Duration = Duration(600)
+
+
+class Slo(Spec, kw_only=True):
+    """What the pool promises: 95 of 100 tickets are matched within `waitP95`."""
+
+    wait_p95: Annotated[Duration, Meta(description="Seconds.")] = field(default=Duration(60), name="waitP95")
+
+
+class Dashboards(Spec, kw_only=True):
+    """Whether and where the operator puts the pool's dashboard."""
+
+    enabled: bool = True
+    folder: Annotated[str, Meta(max_length=100)] = "matchmaking"
+
+
+class Alerts(Spec, kw_only=True):
+    """Whether the operator writes the pool's alerts."""
+
+    enabled: bool = True
+
+
+class PoolRules(Spec, kw_only=True):
+    """A pool's spec: what `find_matches` and everything around it obey."""
+
+    regions: Annotated[tuple[Region, ...], Meta(min_length=1, max_length=64)]
+    modes: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)]
+    teams: Annotated[tuple[Team, ...], Meta(min_length=1, max_length=16)]
+    party: Party = Party()
+    rating: Rating = Rating()
+    rules: Annotated[tuple[Rule, ...], Meta(max_length=32)] = ()
+    expansions: Expansions = Expansions()
+    ticket: TicketLife = TicketLife()
+    priority: Priority = Priority()
+    acceptance: Acceptance = Acceptance()
+    backfill: Backfill = Backfill()
+    session: SessionLife = SessionLife()
+    allocation: Allocation = Allocation()
+    scaling: Scaling = Scaling()
+    slo: Slo = Slo()
+    dashboards: Dashboards = Dashboards()
+    alerts: Alerts = Alerts()
+    suspend: bool = False
+
+    @property
+    def min_match_players(self) -> int:
+        """The fewest players that make a match."""
+        return sum(team.quantity * team.min_players for team in self.teams)
+
+    @property
+    def max_match_players(self) -> int:
+        """The most players that fit into a match."""
+        return sum(team.quantity * team.max_players for team in self.teams)
+
+    @property
+    def min_match_tickets(self) -> int:
+        """The fewest tickets that can make a match (the largest parties that a team and the pool admit)."""
+        return sum(team.quantity * -(-team.min_players // min(self.party.max_size, team.max_players)) for team in self.teams)
+
+    def region(self, name: str) -> Region | None:
+        """The region of that name, if the pool has it."""
+        return next((region for region in self.regions if region.name == name), None)
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    """The part of Kubernetes' object metadata that we read; everything else is the cluster's."""
+
+    name: Name
+    namespace: str | None = None
+
+
+class MatchmakingPool(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A pool's manifest, the same for `matchmaking dev` and for the cluster."""
+
+    api_version: Literal["gamesessions.dev/v1alpha1"]
+    kind: Literal["MatchmakingPool"]
+    metadata: Metadata
+    spec: PoolRules
+
+    @property
+    def name(self) -> str:
+        """The pool's name."""
+        return self.metadata.name
+
+
+def _decode_hook(kind: type, value: Any) -> Any:
+    if kind is Duration:
+        return Duration.parse(value)
+    raise NotImplementedError(kind)
+
+
+def _encode_hook(value: Any) -> Any:
+    if isinstance(value, Duration):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+_LOCATION = re.compile(r"(?s)^(?P<what>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?$")
+
+
+def load_pool(manifest: Any) -> MatchmakingPool:
+    """Read one manifest.
+
+    Args:
+        manifest: the decoded YAML or JSON document.
+
+    Raises:
+        InvalidPoolError: a field is unknown, out of its bounds or refers to nothing; its path says which.
+    """
+    try:
+        pool = msgspec.convert(manifest, MatchmakingPool, dec_hook=_decode_hook)
+    except msgspec.ValidationError as error:
+        found = _LOCATION.match(str(error))
+        what, path = (found["what"], found["path"] or "") if found else (str(error), "")
+        raise InvalidPoolError(path, what) from error
+    check_references(pool.spec)
+    return pool
+
+
+def decode_rules(data: bytes) -> PoolRules:
+    """The rules from their compiled form (JSON), as `encode_rules` wrote them.
+
+    Raises:
+        InvalidPoolError: the data is not such a form.
+    """
+    try:
+        return msgspec.json.decode(data, type=PoolRules, dec_hook=_decode_hook)
+    except msgspec.MsgspecError as error:
+        raise InvalidPoolError("", str(error)) from error
+
+
+def encode_rules(rules: PoolRules) -> bytes:
+    """The compiled form that gateways and matchers read from Redis: canonical JSON."""
+    return msgspec.json.encode(rules, enc_hook=_encode_hook, order="deterministic")
+
+
+def check_references(rules: PoolRules) -> None:
+    """Check what the schema cannot see.
+
+    Raises:
+        InvalidPoolError: a name is used twice, or refers to nothing; a team's or a role's minimum is over its maximum.
+    """
+    _unique("spec.regions", [region.name for region in rules.regions])
+    _unique("spec.modes", list(rules.modes))
+    _unique("spec.teams", [team.name for team in rules.teams])
+    _unique("spec.rules", [rule.name for rule in rules.rules])
+    regions = {region.name for region in rules.regions}
+    for i, region in enumerate(rules.regions):
+        for j, neighbor in enumerate(region.neighbors):
+            if neighbor not in regions or neighbor == region.name:
+                raise InvalidPoolError(f"spec.regions[{i}].neighbors[{j}]", f"`{neighbor}` is not another region of this pool; name one of {sorted(regions - {region.name})}")
+    for i, team in enumerate(rules.teams):
+        if team.min_players > team.max_players:
+            raise InvalidPoolError(f"spec.teams[{i}].minPlayers", f"{team.min_players} is over maxPlayers ({team.max_players})")
+        for j, role in enumerate(team.roles):
+            if role.min > role.max:
+                raise InvalidPoolError(f"spec.teams[{i}].roles[{j}].min", f"{role.min} is over max ({role.max})")
+    largest = max(team.max_players for team in rules.teams)
+    if rules.party.max_size > largest:
+        raise InvalidPoolError("spec.party.maxSize", f"a party of {rules.party.max_size} fits into no team; the largest takes {largest}")
+    if rules.max_match_players < 2:
+        raise InvalidPoolError("spec.teams", "a match needs at least two players; raise quantity or maxPlayers")
+    if rules.scaling.min_matchers > rules.scaling.max_matchers:
+        raise InvalidPoolError("spec.scaling.minMatchers", f"{rules.scaling.min_matchers} is over maxMatchers ({rules.scaling.max_matchers})")
+    _check_expansions(rules)
+
+
+def _check_expansions(rules: PoolRules) -> None:
+    names = {rule.name for rule in rules.rules} | {team.name for team in rules.teams}
+    for i, step in enumerate(rules.expansions.steps):
+        path = f"spec.expansions.steps[{i}]"
+        owner, _, attribute = step.target.partition(".")
+        if owner not in names:
+            raise InvalidPoolError(f"{path}.target", f"`{owner}` is neither a rule nor a team of this pool; name one of {sorted(names)}")
+        kinds = (step.value is not None) + (step.every is not None) + step.disable
+        if kinds != 1:
+            raise InvalidPoolError(path, "give exactly one of `value`, `every` (with `by`), `disable: true`")
+        if step.every is not None and (step.by is None or step.every <= 0):
+            raise InvalidPoolError(f"{path}.every", "needs `by`, and must be longer than 0s")
+        if not step.disable and not attribute:
+            raise InvalidPoolError(f"{path}.target", f"say which field of `{owner}` changes, for example `{owner}.maxDistance`")
+
+
+def _unique(path: str, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InvalidPoolError(f"{path}[{i}]", f"`{name}` is there twice; names are unique")

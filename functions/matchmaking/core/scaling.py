@@ -1,0 +1,33 @@
+"""How many matchers a pool's region should have: the same arithmetic as KEDA's ScaledJob, so that `matchmaking dev` behaves like the cluster."""
+
+from collections.abc import Iterable
+
+from .pool import PoolRules
+
+
+def activation_length(rules: PoolRules) -> int:
+    """The queue length above which a trigger is active: one under the fewest tickets that can make a match."""
+    return max(0, rules.min_match_tickets - 1)
+
+
+def desired_matchers(rules: PoolRules, waiting: Iterable[int], running: int) -> int:
+    """How many matchers to start now.
+
+    KEDA's `default` strategy with `multipleScalersCalculation: sum`: min(ceil(sum of active queues / ticketsPerMatcher), maxMatchers) - running.
+    `minMatchers` run whatever waits.
+
+    Args:
+        rules: the pool's; `scaling` counts.
+        waiting: the length of each of the region's queues, in tickets.
+        running: matchers of this pool and region that have not ended.
+
+    Returns:
+        matchers to start in addition, never negative.
+    """
+    if rules.suspend:
+        return 0
+    scaling = rules.scaling
+    activation = activation_length(rules)
+    length = sum(n for n in waiting if n > activation)
+    wanted = min(-(-length // scaling.tickets_per_matcher), scaling.max_matchers)
+    return max(0, max(wanted, scaling.min_matchers) - running)
