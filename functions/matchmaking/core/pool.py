@@ -18,12 +18,19 @@ KIND = "MatchmakingPool"
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
-Name: TypeAlias = Annotated[str, Meta(pattern=NAME_PATTERN, min_length=1, max_length=63, description="Lower-case letters, digits and dashes (RFC 1123 label).")]
+Name: TypeAlias = Annotated[
+    str, Meta(pattern=NAME_PATTERN, min_length=1, max_length=63, description="Lower-case letters, digits and dashes (RFC 1123 label).")
+]
 RuleName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$", max_length=40)]
-Attribute: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z][-_a-zA-Z0-9]*$", max_length=40, description="`rating`, or a key of the player's attributes.")]
+Attribute: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[a-zA-Z][-_a-zA-Z0-9]*$", max_length=40, description="`rating`, or a key of the player's attributes.")
+]
 Distance: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=10_000)]
-Weight: TypeAlias = Annotated[float, Meta(gt=0, le=1000, description="Makes the rule a preference: what a violation costs against other rules. Absent: the rule is hard.")]
+Weight: TypeAlias = Annotated[
+    float,
+    Meta(gt=0, le=1000, description="Makes the rule a preference: what a violation costs against other rules. Absent: the rule is hard."),
+]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 
 
@@ -386,7 +393,10 @@ def check_references(rules: PoolRules) -> None:
     for i, region in enumerate(rules.regions):
         for j, neighbor in enumerate(region.neighbors):
             if neighbor not in regions or neighbor == region.name:
-                raise InvalidPoolError(f"spec.regions[{i}].neighbors[{j}]", f"`{neighbor}` is not another region of this pool; name one of {sorted(regions - {region.name})}")
+                raise InvalidPoolError(
+                    f"spec.regions[{i}].neighbors[{j}]",
+                    f"`{neighbor}` is not another region of this pool; name one of {sorted(regions - {region.name})}",
+                )
     for i, team in enumerate(rules.teams):
         if team.min_players > team.max_players:
             raise InvalidPoolError(f"spec.teams[{i}].minPlayers", f"{team.min_players} is over maxPlayers ({team.max_players})")
@@ -399,7 +409,9 @@ def check_references(rules: PoolRules) -> None:
     if rules.max_match_players < 2:
         raise InvalidPoolError("spec.teams", "a match needs at least two players; raise quantity or maxPlayers")
     if rules.scaling.min_matchers > rules.scaling.max_matchers:
-        raise InvalidPoolError("spec.scaling.minMatchers", f"{rules.scaling.min_matchers} is over maxMatchers ({rules.scaling.max_matchers})")
+        raise InvalidPoolError(
+            "spec.scaling.minMatchers", f"{rules.scaling.min_matchers} is over maxMatchers ({rules.scaling.max_matchers})"
+        )
     _check_expansions(rules)
 
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Player(Struct, frozen=True, omit_defaults=True):
+class Player(Struct, frozen=True, array_like=True, omit_defaults=True):
     """One player as the matching sees them.
 
     Attributes:
@@ -27,7 +27,7 @@ class Player(Struct, frozen=True, omit_defaults=True):
     roles: tuple[str, ...] = ()
 
 
-class BackfillSlots(Struct, frozen=True):
+class BackfillSlots(Struct, frozen=True, array_like=True):
     """A running match that looks for players.
 
     Attributes:
@@ -39,7 +39,7 @@ class BackfillSlots(Struct, frozen=True):
     teams: dict[str, tuple[Player, ...]]
 
 
-class Ticket(Struct, frozen=True):
+class Ticket(Struct, frozen=True, array_like=True, omit_defaults=True):
     """One party's (or lone player's) request to be matched; immutable while it waits.
 
     Attributes:
