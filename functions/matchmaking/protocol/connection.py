@@ -321,3 +321,8 @@ def _catch_up(connection: Connection) -> Step:
 
 def _close(connection: Connection, code: CloseCode) -> Step:
     return replace(connection, closing=True), (Close(code),)
+
+
+def closing(connection: Connection) -> Connection:
+    """The connection once it was decided, outside, that its socket closes: nothing happens on it any more."""
+    return replace(connection, closing=True)

@@ -13,7 +13,10 @@ SUBPROTOCOL = "gsm.v1"
 TICKET_SUBPROTOCOL_PREFIX = "ticket."  # browsers: the single-use sign-in ticket travels as a second subprotocol
 MAX_MESSAGE_BYTES = 16 * 1024
 
-OperationId: TypeAlias = Annotated[str, Meta(max_length=64, description="Chosen by the client; the same operation id has its effect once.")]
+OperationId: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$", description="Chosen by the client; within one session the same operation id has its effect once."),
+]
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=63)]
 Latency: TypeAlias = Annotated[dict[Label, Annotated[float, Meta(ge=0, le=10_000)]], Meta(max_length=64)]
 AttributeValue: TypeAlias = (
@@ -321,11 +324,12 @@ def decode(text: str | bytes) -> ClientMessage:
     if len(text) > MAX_MESSAGE_BYTES:
         raise BadMessageError("message_too_big", f"a message has at most {MAX_MESSAGE_BYTES} bytes")
     try:
-        return _decoder.decode(text)
+        message: ClientMessage = _decoder.decode(text)
     except msgspec.ValidationError as error:
         raise _explain(text, str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadMessageError("invalid_json", f"not a JSON text: {str(error)[:200]}") from error
+    return message
 
 
 def _explain(text: str | bytes, problem: str) -> BadMessageError:

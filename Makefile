@@ -1,0 +1,48 @@
+# Everything here makes its own virtual environment from the lock file; Python 3.11 or newer and make are all it needs.
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell $(p) -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+METRICS_PORT ?= 9090
+BOTS ?= 6
+
+.PHONY: run test test-deep lint format e2e bench lock clean
+
+run: $(VENV)/installed
+	@exec $(BIN)/matchmaking dev --port $(PORT) --metrics-port $(METRICS_PORT) --bots $(BOTS)
+
+test: $(VENV)/installed
+	$(BIN)/pytest -m "not cluster" $(TESTS)
+
+test-deep: $(VENV)/installed
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core --timeout 3600
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+e2e:
+	@echo "nothing yet: the cluster tests come with the operator and the chart"
+
+bench: $(VENV)/installed
+	$(BIN)/python loadtest/bench_duel.py
+	$(BIN)/python loadtest/bench_matching.py
+
+lock: $(VENV)/installed
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (on Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The subcommands of `matchmaking`, one module each: `configure(parser)` and `run(arguments) -> exit code`."""

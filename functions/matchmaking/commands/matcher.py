@@ -1,0 +1,16 @@
+"""`matchmaking matcher`."""
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which queues to serve."""
+    parser.add_argument("--pool", required=True, help="the pool's name")
+    parser.add_argument("--region", required=True, help="the region; all modes of the pool there are served")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Match until idle."""
+    from matchmaking.matcher.main import main
+
+    return main(arguments.pool, arguments.region)

@@ -1,0 +1,68 @@
+"""The Quart app: blueprints, error answers, the API's description."""
+
+from collections.abc import Sequence
+
+import swagger_ui_bundle
+from quart import Blueprint, Quart, Response, send_from_directory
+from quart_schema import Info, QuartSchema, RequestSchemaValidationError
+from werkzeug.exceptions import HTTPException
+
+from matchmaking import __version__
+from matchmaking.store.errors import StoreError, StoreUnavailableError
+
+from . import http, websocket
+from .errors import SignInError
+from .services import Services
+from .websocket_server import LeanWebsocket
+
+LARGEST_BODY = 64 * 1024  # bytes of an HTTP request
+ASSETS = "/docs/assets"
+
+
+def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quart:
+    """The gateway's app around its parts; `blueprints` are added to it."""
+    app = Quart("matchmaking.gateway", static_folder=None)
+    app.asgi_websocket_class = LeanWebsocket
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["QUART_SCHEMA_CONVERSION_PREFERENCE"] = "msgspec"
+    app.config["QUART_SCHEMA_SWAGGER_JS_URL"] = f"{ASSETS}/swagger-ui-bundle.js"
+    app.config["QUART_SCHEMA_SWAGGER_CSS_URL"] = f"{ASSETS}/swagger-ui.css"
+    app.extensions["services"] = services
+    info = Info(
+        "Game Session Manager",
+        __version__,
+        description="Matchmaking and live game sessions. Players connect by WebSocket at `/ws/{player_id}`.",
+    )
+    QuartSchema(app, info=info, redoc_ui_path=None, scalar_ui_path=None)
+    for blueprint in (http.blueprint, websocket.blueprint, *blueprints):
+        app.register_blueprint(blueprint)
+    _answer_errors(app)
+
+    @app.get(f"{ASSETS}/<name>")
+    async def assets(name: str) -> Response:
+        return await send_from_directory(swagger_ui_bundle.swagger_ui_path, name)
+
+    return app
+
+
+def _answer_errors(app: Quart) -> None:
+    @app.errorhandler(SignInError)
+    async def not_signed_in(error: SignInError) -> Response:
+        status, code = (403, "forbidden") if error.forbidden else (401, "unauthorized")
+        return http.error_response(status, code, str(error))
+
+    @app.errorhandler(RequestSchemaValidationError)
+    async def invalid(error: RequestSchemaValidationError) -> Response:
+        return http.error_response(400, "invalid_request", str(error.validation_error)[:300])
+
+    @app.errorhandler(StoreError)
+    async def no_store(error: StoreError) -> Response:
+        if not isinstance(error, StoreUnavailableError):
+            raise error
+        response = http.error_response(503, "unavailable", "the service cannot reach its store; try again")
+        response.headers["Retry-After"] = "2"
+        return response
+
+    @app.errorhandler(HTTPException)
+    async def refused(error: HTTPException) -> Response:
+        return http.error_response(error.code or 500, (error.name or "error").lower().replace(" ", "_"), error.description or "")

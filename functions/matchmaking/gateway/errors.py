@@ -1,0 +1,32 @@
+"""The gateway's own errors."""
+
+from matchmaking.core.errors import MatchmakingError
+
+
+class PortTakenError(MatchmakingError):
+    """Another process listens on the port; the message says how to choose another one."""
+
+
+class ConfigurationError(MatchmakingError):
+    """A setting is missing or contradicts another one."""
+
+
+class SignInError(MatchmakingError):
+    """Nobody was signed in.
+
+    Attributes:
+        forbidden: the token is good, but not for this.
+    """
+
+    def __init__(self, message: str, *, forbidden: bool = False) -> None:
+        super().__init__(message)
+        self.forbidden = forbidden
+
+
+class RefusedError(MatchmakingError):
+    """A request that is not carried out; the client is told code, text and when to try again."""
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after

@@ -1,0 +1,96 @@
+"""What the gateway makes of the bus' events: one handler for each type of the contract."""
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from matchmaking.protocol.events import (
+    ANNOUNCEMENT,
+    MATCH_READY,
+    QUEUE_UPDATE,
+    SESSION_UPDATE,
+    TICKET_ENDED,
+    MatchReadyData,
+    Message,
+    QueueStatusData,
+    StoredEvent,
+    match_ready_decoder,
+    ticket_ended_decoder,
+)
+from matchmaking.protocol.messages import AnnouncementData, GameStateUpdateData, MatchFoundData, QueueLeftData, encode
+
+from .session import Session
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+_queue_status = msgspec.json.Decoder(QueueStatusData)
+_announcement = msgspec.json.Decoder(AnnouncementData)
+_game_state = msgspec.json.Decoder(GameStateUpdateData)
+
+
+def match_found(player: str, ready: MatchReadyData) -> MatchFoundData:
+    """A match as one of its players is told of it."""
+    others = [team for team in ready.teams if player not in team.players]
+    opponent = None
+    if len(others) == 1:
+        opponent = others[0].players[0] if len(others[0].players) == 1 else others[0].name
+    ticket = ready.tickets.get(player, "")
+    return MatchFoundData(
+        ready.match_id,
+        opponent,
+        ready.timestamp,
+        ready.teams,
+        ready.pool,
+        ready.region,
+        ready.mode,
+        ticket,
+        ready.quality,
+        ready.waited.get(ticket, 0.0),
+    )
+
+
+def handle_match_ready(hub: "Hub", session: Session, event: StoredEvent) -> None:
+    """The player's ticket ended with a match: tell the player, count the wait."""
+    ready = match_ready_decoder.decode(event.data)
+    found = match_found(session.player, ready)
+    session.send(found, event.seq)
+    labels = (ready.pool, ready.region, ready.mode)
+    hub.metrics.success.labels(*labels).inc()
+    hub.metrics.waiting_seconds.labels(*labels).observe(found.waited)
+    _observe_delivery(hub, event)
+
+
+def handle_ticket_ended(hub: "Hub", session: Session, event: StoredEvent) -> None:
+    """The player's ticket ended without a match."""
+    ended = ticket_ended_decoder.decode(event.data)
+    session.send(QueueLeftData(ended.ticket_id, ended.pool, ended.region, ended.mode, ended.reason, ended.op_id), event.seq)
+    _observe_delivery(hub, event)
+
+
+def handle_session_update(hub: "Hub", session: Session, event: StoredEvent) -> None:
+    """A live session of the player's changed."""
+    session.send(_game_state.decode(event.data), event.seq)
+    _observe_delivery(hub, event)
+
+
+def handle_queue_update(hub: "Hub", message: Message) -> None:
+    """A round changed a queue: its waiting players on this gateway get their new positions soon."""
+    status = _queue_status.decode(message.data)
+    hub.refresh_positions(status.pool, status.region, status.mode)
+
+
+def handle_announcement(hub: "Hub", message: Message) -> None:
+    """News for everybody: encoded once."""
+    news = _announcement.decode(message.data)
+    hub.broadcast(encode(msgspec.structs.replace(news, timestamp=message.timestamp)), "announcement")
+
+
+PLAYER_HANDLERS = {MATCH_READY: handle_match_ready, TICKET_ENDED: handle_ticket_ended, SESSION_UPDATE: handle_session_update}
+BROADCAST_HANDLERS = {QUEUE_UPDATE: handle_queue_update, ANNOUNCEMENT: handle_announcement}
+
+
+def _observe_delivery(hub: "Hub", event: StoredEvent) -> None:
+    hub.metrics.delivery_seconds.observe(max(0.0, time.time() - datetime.fromisoformat(event.timestamp).timestamp()))

@@ -1,0 +1,146 @@
+"""The HTTP API: sign-in tickets, preferences, statistics, health. Described as OpenAPI at `/openapi.json`, with a page at `/docs`."""
+
+import time
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from quart import Blueprint, Response, current_app, jsonify, request
+from quart_schema import document_headers, tag, validate_request, validate_response
+
+from matchmaking.protocol.events import rfc3339
+from matchmaking.store.errors import StoreError
+
+from .errors import SignInError
+from .services import Services
+from .sign_in import TICKET_SECONDS, Identity, bearer, make_ticket
+from .statistics import Statistics
+from .tickets import Preferences, preferences_decoder
+
+blueprint = Blueprint("http", __name__)
+MATCHMAKING = "/api/v1/matchmaking"
+
+
+class Authorization(Struct):
+    """The header that says who asks."""
+
+    authorization: Annotated[str, Meta(description="`Bearer <token>`")] | None = None
+
+
+class SignInTicket(Struct):
+    """A single-use ticket: offer the subprotocols `gsm.v1` and `ticket.<ticket>` at `/ws/{player_id}`."""
+
+    ticket: str
+    expires_in: int
+
+
+class ApiError(Struct):
+    """What went wrong, and what to do."""
+
+    code: str
+    message: str
+
+
+class ErrorBody(Struct):
+    """The body of every answer that is no success."""
+
+    error: ApiError
+
+
+class Health(Struct):
+    """Whether this gateway lives, or takes connections."""
+
+    status: str
+    reason: str = ""
+
+
+def services() -> Services:
+    """The app's parts."""
+    found: Services = current_app.extensions["services"]
+    return found
+
+
+def signed_in(scope: str = "player") -> Identity:
+    """Who asks.
+
+    Raises:
+        SignInError: nobody who may.
+    """
+    identity = services().verifier.verify(bearer(request.headers.get("Authorization")))
+    if scope not in identity.scopes:
+        raise SignInError(f"the token lacks the scope `{scope}`", forbidden=True)
+    return identity
+
+
+@blueprint.post("/api/v1/sign-in/ticket")
+@tag(["sign-in"])
+@document_headers(Authorization)
+@validate_response(SignInTicket)
+@validate_response(ErrorBody, 401)
+async def sign_in_ticket() -> SignInTicket:
+    """Exchange a token for a single-use WebSocket ticket (for browsers, which cannot send headers with a WebSocket)."""
+    return SignInTicket(await make_ticket(services().store, signed_in().subject), TICKET_SECONDS)
+
+
+@blueprint.get(f"{MATCHMAKING}/preferences")
+@tag(["matchmaking"])
+@document_headers(Authorization)
+@validate_response(Preferences)
+@validate_response(ErrorBody, 401)
+async def get_preferences() -> Preferences:
+    """The player's preferences: what `queue_join` falls back on."""
+    data = await services().store.preferences(signed_in().subject)
+    return preferences_decoder.decode(data) if data else Preferences()
+
+
+@blueprint.post(f"{MATCHMAKING}/preferences")
+@tag(["matchmaking"])
+@document_headers(Authorization)
+@validate_request(Preferences)
+@validate_response(Preferences)
+@validate_response(ErrorBody, 400)
+@validate_response(ErrorBody, 401)
+async def post_preferences(data: Preferences) -> Preferences:
+    """Replace the player's preferences."""
+    await services().store.put_preferences(signed_in().subject, msgspec.json.encode(data))
+    return data
+
+
+@blueprint.get(f"{MATCHMAKING}/statistics")
+@tag(["matchmaking"])
+@validate_response(Statistics)
+async def statistics() -> Statistics:
+    """How every queue stands; at most a second old."""
+    return await services().statistics.read()
+
+
+@blueprint.get("/healthz")
+@tag(["health"])
+@validate_response(Health)
+async def healthz() -> Health:
+    """The process lives."""
+    return Health("ok")
+
+
+@blueprint.get("/readyz")
+@tag(["health"])
+@validate_response(Health)
+@validate_response(Health, 503)
+async def readyz() -> tuple[Health, int]:
+    """The gateway takes connections: it is not draining, and its store answers."""
+    if services().hub.draining:
+        return Health("draining", "this gateway is going away"), 503
+    try:
+        await services().store.ping()
+    except StoreError as error:
+        return Health("unavailable", str(error)), 503
+    if not services().hub.bus.healthy:
+        return Health("unavailable", "no canary has come through Redis' publish and subscribe lately"), 503
+    return Health("ok"), 200
+
+
+def error_response(status: int, code: str, message: str) -> Response:
+    """An `ErrorBody`."""
+    response = jsonify({"error": {"code": code, "message": message}, "timestamp": rfc3339(time.time())})
+    response.status_code = status
+    return response

@@ -1,0 +1,147 @@
+"""Wires a gateway and serves it until it is told to stop."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from wsgiref.simple_server import WSGIServer
+
+import uvloop
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from prometheus_client import start_http_server
+from quart import Blueprint
+
+from matchmaking.protocol.messages import MAX_MESSAGE_BYTES
+from matchmaking.settings import Settings
+from matchmaking.telemetry.logs import configure_logs, happened
+
+from . import rounds, websocket_server
+from .app import create_app
+from .errors import PortTakenError
+from .services import Services, open_services
+
+BACKLOG = 2048  # connections that wait to be accepted; reconnects come all at once
+_log = logging.getLogger(__name__)
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """Listen on a port.
+
+    Raises:
+        PortTakenError: somebody else does.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"port {port} on {host} is taken; choose another one with {setting}") from error
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+async def serve_gateway(
+    settings: Settings, stop: asyncio.Event, *, blueprints: Sequence[Blueprint] = (), on_ready: Callable[[], None] | None = None
+) -> None:
+    """Serve until `stop` is set, then send the clients away and return.
+
+    Args:
+        blueprints: further pages.
+        on_ready: called once connections are taken.
+
+    Raises:
+        PortTakenError: a port is taken.
+        ConfigurationError: a setting is missing or wrong.
+    """
+    listener = bind(settings.host, settings.port, "MATCHMAKING_PORT")
+    try:
+        async with open_services(settings) as services:
+            metrics_server, metrics_thread = _serve_metrics(settings, services)
+            try:
+                await _serve(services, listener, stop, blueprints, on_ready)
+            finally:
+                await asyncio.to_thread(metrics_server.shutdown)
+                metrics_server.server_close()
+                metrics_thread.join()
+    finally:
+        listener.close()
+
+
+def _serve_metrics(settings: Settings, services: Services) -> tuple[WSGIServer, threading.Thread]:
+    try:
+        return start_http_server(settings.metrics_port, settings.metrics_host, services.metrics.registry)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(
+                f"port {settings.metrics_port} on {settings.metrics_host} is taken; choose another one with MATCHMAKING_METRICS_PORT"
+            ) from error
+        raise
+
+
+async def _serve(
+    services: Services, listener: socket.socket, stop: asyncio.Event, blueprints: Sequence[Blueprint], on_ready: Callable[[], None] | None
+) -> None:
+    websocket_server.install()
+    settings, hub = services.settings, services.hub
+    app = create_app(services, blueprints)
+
+    @app.before_serving
+    async def ready() -> None:
+        happened(_log, "gateway started", gateway=hub.id, host=settings.host, port=listener.getsockname()[1])
+        if on_ready is not None:
+            asyncio.get_running_loop().call_soon(on_ready)
+
+    async def drained() -> None:
+        await stop.wait()
+        happened(_log, "gateway drains", gateway=hub.id, count=len(hub.sessions))
+        await hub.drain(settings.drain_seconds)
+
+    tasks = [asyncio.ensure_future(work) for work in rounds.background(hub)]
+    try:
+        await serve(app, hypercorn_config(listener), shutdown_trigger=drained)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        happened(_log, "gateway stopped", gateway=hub.id)
+
+
+def hypercorn_config(listener: socket.socket) -> Config:
+    """Hypercorn's settings, where its defaults do not fit."""
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = BACKLOG
+    config.websocket_max_message_size = MAX_MESSAGE_BYTES
+    config.alpn_protocols = ["http/1.1"]
+    config.graceful_timeout = 1.0
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.include_server_header = False
+    return config
+
+
+def main() -> int:
+    """`matchmaking gateway`: settings from the environment; ends on SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logs(settings.log_format, settings.log_level)
+    logging.getLogger("hypercorn").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signal(settings))
+    return 0
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    await serve_gateway(settings, stop)

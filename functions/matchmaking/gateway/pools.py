@@ -1,0 +1,61 @@
+"""The pools as this gateway knows them, refreshed from the store in the background."""
+
+import asyncio
+import logging
+import time
+
+from matchmaking.core.pool import PoolRules
+from matchmaking.store.errors import StoreError
+from matchmaking.store.interface import Store
+from matchmaking.telemetry.logs import happened
+
+REFRESH_EVERY = 2.0  # s
+_log = logging.getLogger(__name__)
+
+
+class Pools:
+    """Name → rules, with the revision that the operator gave them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, tuple[int, PoolRules]] = {}
+        self._read = float("-inf")
+        self._lock = asyncio.Lock()
+
+    def get(self, name: str) -> PoolRules | None:
+        """The rules of a pool, as last read."""
+        found = self._known.get(name)
+        return found[1] if found else None
+
+    def items(self) -> list[tuple[str, PoolRules]]:
+        """All pools, by name."""
+        return [(name, rules) for name, (_, rules) in sorted(self._known.items())]
+
+    async def find(self, name: str) -> PoolRules | None:
+        """The rules of a pool; reads anew if it is unknown, at most once in a while however often it is asked."""
+        found = self.get(name)
+        if found is None:
+            async with self._lock:
+                if time.monotonic() - self._read > REFRESH_EVERY / 2:
+                    await self.refresh()
+            found = self.get(name)
+        return found
+
+    async def refresh(self) -> None:
+        """Read all pools."""
+        self._read = time.monotonic()
+        pools = await self._store.pools()
+        for name in pools.keys() | self._known.keys():
+            before, after = self._known.get(name, (0, None))[0], pools.get(name, (0, None))[0]
+            if before != after:
+                happened(_log, "pool changed", pool=name, revision=after)
+        self._known = pools
+
+    async def keep_fresh(self) -> None:
+        """Refresh for ever."""
+        while True:
+            try:
+                await self.refresh()
+            except StoreError as error:
+                happened(_log, "pools not refreshed", level=logging.WARNING, error=str(error))
+            await asyncio.sleep(REFRESH_EVERY)

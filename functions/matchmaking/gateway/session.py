@@ -1,0 +1,133 @@
+"""One player's socket: feeds what happens to the pure connection, and carries out what it says.
+
+There is one writer for each socket, which exists only while there is something to write; what waits is bounded by count and bytes, and each write has a
+deadline. A client that reads too slowly is closed (it may resume), and never holds up anybody else.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from matchmaking.protocol import connection as protocol
+from matchmaking.protocol.close_codes import CloseCode
+from matchmaking.protocol.messages import SERVER_TYPES, BadMessageError, ServerData, decode, encode
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+UNSENT_MESSAGES = 64
+UNSENT_BYTES = 256 * 1024
+WRITE_DEADLINE = 5.0  # s
+CLOSE_GRACE = 2.0  # s for the client to answer a close
+
+Write = Callable[[str], Awaitable[None]]
+CloseSocket = Callable[[int, str], Awaitable[None]]
+
+
+class Session:
+    """A signed-in player's live socket."""
+
+    __slots__ = ("_bytes", "_close_socket", "_handler", "_hub", "_unsent", "_write", "_writing", "connection")
+
+    def __init__(self, hub: "Hub", connection: protocol.Connection, write: Write, close_socket: CloseSocket) -> None:
+        self.connection = connection
+        self._hub = hub
+        self._write = write
+        self._close_socket = close_socket
+        self._unsent: deque[str] = deque()
+        self._bytes = 0
+        self._writing = False
+        self._handler = asyncio.current_task()
+
+    @property
+    def player(self) -> str:
+        """Whose socket it is."""
+        return self.connection.player
+
+    def feed(self, event: protocol.Event, now: float | None = None) -> None:
+        """Something happened; do what follows from it."""
+        self.connection, effects = protocol.step(self.connection, event, time.time() if now is None else now)
+        for effect in effects:
+            self._perform(effect)
+
+    def receive(self, frame: str | bytes) -> None:
+        """A frame came from the client."""
+        if isinstance(frame, bytes):
+            self.close(CloseCode.UNSUPPORTED_DATA)
+            return
+        try:
+            message = decode(frame)
+        except BadMessageError as error:
+            self._hub.metrics.received.labels("invalid").inc()
+            self.feed(protocol.Malformed(error.code, str(error)))
+            return
+        self._hub.count_received(type(message))
+        self.feed(protocol.Received(message))
+
+    def send(self, data: ServerData, seq: int | None = None) -> None:
+        """Write a message, in order, when the socket takes it."""
+        self._hub.count_sent(SERVER_TYPES[type(data)])
+        self.send_text(encode(data, seq))
+
+    def send_text(self, text: str) -> None:
+        """Write an encoded message; fan-out encodes once."""
+        self._unsent.append(text)
+        self._bytes += len(text)
+        if len(self._unsent) > UNSENT_MESSAGES or self._bytes > UNSENT_BYTES:
+            self._unsent.clear()
+            self._bytes = 0
+            self.close(CloseCode.SLOW_CONSUMER)
+        elif not self._writing:
+            self._writing = True
+            self._hub.spawn(self._write_out())
+
+    def close(self, code: CloseCode) -> None:
+        """Close the socket after what is still to be written; the handler ends even if the client never answers."""
+        if not self.connection.closing:
+            self.connection = protocol.closing(self.connection)
+        self._hub.metrics.closed.labels(str(int(code))).inc()
+        self._hub.spawn(self._close(code))
+
+    def _perform(self, effect: protocol.Effect) -> None:
+        match effect:
+            case protocol.Send(data):
+                self.send(data)
+            case protocol.Deliver(event):
+                self._hub.deliver(self, event)
+            case protocol.JoinQueue(data):
+                self._hub.spawn(self._hub.join(self, data))
+            case protocol.LeaveQueue(op_id):
+                self._hub.spawn(self._hub.leave(self, op_id))
+            case protocol.ReadOutbox(after):
+                self._hub.spawn(self._hub.read_outbox(self, after))
+            case protocol.TrimOutbox(upto):
+                self._hub.spawn(self._hub.trim(self, upto))
+            case protocol.Close(code):
+                self.close(code)
+
+    async def _write_out(self) -> None:
+        try:
+            while self._unsent:
+                text = self._unsent.popleft()
+                self._bytes -= len(text)
+                async with asyncio.timeout(WRITE_DEADLINE):
+                    await self._write(text)
+        except TimeoutError:
+            self._unsent.clear()
+            self.close(CloseCode.SLOW_CONSUMER)
+        finally:
+            self._writing = False
+
+    async def _close(self, code: CloseCode) -> None:
+        deadline = asyncio.get_running_loop().time() + CLOSE_GRACE
+        while self._writing and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        with contextlib.suppress(RuntimeError, TimeoutError):  # closed already, or the client does not read
+            async with asyncio.timeout_at(deadline):
+                await self._close_socket(int(code), code.name.lower())
+        await asyncio.sleep(CLOSE_GRACE)
+        if self._handler is not None and not self._handler.done():
+            self._handler.cancel()

@@ -1,0 +1,117 @@
+"""Who is it? Tokens are checked with fixed algorithms and keys from the configured JWKS; browsers exchange theirs for a single-use ticket.
+
+A browser cannot send headers with a WebSocket, and a token in a URL ends up in logs. So it exchanges the token, over HTTP, for a ticket that works once within
+`TICKET_SECONDS`, and offers it as a second subprotocol. The store knows only the ticket's hash.
+"""
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import Any
+
+import jwt
+import msgspec
+
+from matchmaking.protocol.identifiers import valid_player_id
+from matchmaking.store.interface import Store
+
+from .errors import ConfigurationError, SignInError
+
+ALGORITHMS = ("EdDSA", "ES256", "RS256")
+LEEWAY = 5  # s; clocks differ
+LONGEST_TOKEN = 8192  # bytes; longer ones are not looked at
+TICKET_SECONDS = 30
+SCOPES = ("player", "server", "admin")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A verified token: whose, and what it allows."""
+
+    subject: str
+    scopes: frozenset[str]
+
+
+class Verifier:
+    """Checks tokens against a JWKS.
+
+    Raises:
+        ConfigurationError: the JWKS cannot be read, or has no key that could be used.
+    """
+
+    def __init__(self, jwks_file: Path, issuer: str, audience: str) -> None:
+        if not issuer:
+            raise ConfigurationError("set MATCHMAKING_ISSUER to the `iss` of the tokens to accept")
+        try:
+            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(jwks_file.read_text()).keys if key.algorithm_name in ALGORITHMS}
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            raise ConfigurationError(f"MATCHMAKING_JWKS_FILE: {jwks_file} is no JWKS: {error}") from error
+        if not self._keys:
+            raise ConfigurationError(f"MATCHMAKING_JWKS_FILE: {jwks_file} has no key for {', '.join(ALGORITHMS)}")
+        self._issuer, self._audience = issuer, audience
+
+    def verify(self, token: str) -> Identity:
+        """Check a token.
+
+        Raises:
+            SignInError: it is not one of ours, or not valid now; the message says which, never repeating the token.
+        """
+        if len(token) > LONGEST_TOKEN:
+            raise SignInError("the token is too long")
+        try:
+            key = self._keys.get(jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                raise SignInError("the token's `kid` names none of the configured keys")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise SignInError("the token has expired") from error
+        except jwt.PyJWTError as error:
+            raise SignInError(f"the token is not valid: {type(error).__name__}") from error
+        except (ValueError, TypeError) as error:
+            raise SignInError("the token is malformed") from error
+        subject, scope = claims["sub"], claims.get("scope", "player")
+        if not valid_player_id(subject):
+            raise SignInError("the token's `sub` is no player id: 1 to 64 of letters, digits and _.@|+=~:-")
+        return Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+
+
+def bearer(header: str | None) -> str:
+    """The token of an `Authorization` header.
+
+    Raises:
+        SignInError: there is none.
+    """
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise SignInError("sign in with the header `Authorization: Bearer <token>`")
+    return token.strip()
+
+
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+async def make_ticket(store: Store, player: str) -> str:
+    """A single-use sign-in ticket for a player."""
+    ticket = secrets.token_urlsafe(24)
+    await store.put_sign_in_ticket(_digest(ticket), player, TICKET_SECONDS)
+    return ticket
+
+
+async def redeem_ticket(store: Store, ticket: str) -> Identity:
+    """The player whom a ticket stands for; it works once.
+
+    Raises:
+        SignInError: it was used before, is too old, or never existed.
+    """
+    player = await store.take_sign_in_ticket(_digest(ticket)) if 0 < len(ticket) <= 100 else None
+    if player is None:
+        raise SignInError("the sign-in ticket was used before or is older than 30 seconds; ask for another one")
+    return Identity(player, frozenset({"player"}))

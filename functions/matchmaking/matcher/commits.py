@@ -1,0 +1,85 @@
+"""From proposed matches to committed and delivered ones."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+
+from matchmaking.core.round import Match
+from matchmaking.core.ticket import Ticket
+from matchmaking.protocol.events import MATCH_READY, MatchReadyData, rfc3339
+from matchmaking.protocol.messages import TeamData
+from matchmaking.store import values
+from matchmaking.store.interface import Store
+from matchmaking.store.relay import relay
+
+CHUNK = 500  # matches under way at once; more only wait in the client
+_json = msgspec.json.Encoder()
+
+
+class Tally(msgspec.Struct):
+    """What came of the proposals: matches committed, tickets in them, proposals that met a conflict, tickets that wait no longer."""
+
+    matches: int = 0
+    tickets: int = 0
+    conflicts: int = 0
+    gone: set[str] = msgspec.field(default_factory=set)
+
+
+async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Match], grace: float, now: float) -> Tally:
+    """Commit each match, and relay what was committed at once.
+
+    Raises:
+        StoreUnavailableError: some may have been committed; what the pool's outbox holds is relayed by others.
+    """
+    tally = Tally()
+    for i in range(0, len(matches), CHUNK):
+        results = await asyncio.gather(
+            *(_commit(store, pool, matcher, match, grace, now, tally) for match in matches[i : i + CHUNK]), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+    return tally
+
+
+async def _commit(store: Store, pool: str, matcher: str, match: Match, grace: float, now: float, tally: Tally) -> None:
+    tickets = match.tickets
+    entry = match_ready(pool, secrets.token_hex(12), match, now)
+    proposed = [values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000)) for ticket in tickets]
+    commitment = await store.commit(pool, matcher, entry.match, proposed, grace, entry)
+    if commitment.status != "committed":
+        tally.conflicts += 1
+        tally.gone.update(commitment.gone)
+        return
+    tally.matches += 1
+    tally.tickets += len(tickets)
+    tally.gone.update(ticket.id for ticket in tickets)
+    if commitment.entry:
+        await relay(store, values.PendingEntry(commitment.entry, entry))
+
+
+def match_ready(pool: str, match_id: str, match: Match, now: float) -> values.RelayEntry:
+    """The event that tells a match's players of it."""
+    tickets = match.tickets
+    holders = {player.id: ticket.id for ticket in tickets for player in ticket.players}
+    data = MatchReadyData(
+        match_id,
+        pool,
+        match.region,
+        tickets[0].mode,
+        [TeamData(team.name, [p.id for ticket in team.tickets for p in ticket.players], round(team.win_chance, 4)) for team in match.teams],
+        round(match.quality, 4),
+        rfc3339(now),
+        holders,
+        {ticket.id: _waited(ticket, now) for ticket in tickets},
+        round(match.gap, 2),
+        round(match.imbalance, 2),
+        match.why,
+    )
+    return values.RelayEntry(pool, holders, MATCH_READY, msgspec.Raw(_json.encode(data)), data.timestamp, match_id)
+
+
+def _waited(ticket: Ticket, now: float) -> float:
+    return round(max(0.0, now - ticket.enqueued), 3)

@@ -1,0 +1,54 @@
+"""Wires a matcher job and runs it: `matchmaking matcher --pool duel --region eu-west`."""
+
+import asyncio
+import logging
+import os
+import signal
+
+import uvloop
+
+from matchmaking.store.connect import open_store
+from matchmaking.telemetry.logs import configure_logs, happened
+
+from .job import Job, UnknownPoolError
+from .startup import read_settings
+
+_log = logging.getLogger(__name__)
+
+
+def main(pool: str, region: str) -> int:
+    """Run one job to its end; 2 if there is nothing that it could serve."""
+    settings = read_settings(os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(settings.redis_url, pool, region))
+
+
+async def _run(redis_url: str, pool: str, region: str) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    started = loop.time()
+    async with open_store(redis_url) as store:
+        job = Job(store, pool, region, stop)
+        happened(_log, "matcher started", matcher=job.id, pool=pool, region=region)
+        try:
+            report = await job.run()
+        except UnknownPoolError as error:
+            happened(_log, "matcher has nothing to serve", level=logging.ERROR, matcher=job.id, pool=pool, region=region, error=str(error))
+            return 2
+    happened(
+        _log,
+        "matcher ended",
+        matcher=job.id,
+        pool=pool,
+        region=region,
+        reason=report.reason,
+        seconds=round(loop.time() - started, 3),
+        rounds=report.rounds,
+        matches=report.matches,
+        tickets=report.tickets,
+        conflicts=report.conflicts,
+    )
+    return 0

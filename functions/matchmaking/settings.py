@@ -1,0 +1,39 @@
+"""The environment, parsed once, where a process is wired. Every variable begins with `MATCHMAKING_`, for example `MATCHMAKING_REDIS_URL`.
+
+The matcher reads its few settings by `matcher/startup.py` instead: importing pydantic would take most of its time to start.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """A gateway's settings. Nothing listens beyond loopback unless it is told to."""
+
+    model_config = SettingsConfigDict(env_prefix="MATCHMAKING_", extra="ignore", hide_input_in_errors=True)
+
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://."
+    )
+    host: str = Field("127.0.0.1", description="Where clients connect; 0.0.0.0 in a pod.")
+    port: int = Field(8080, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(9090, ge=0, le=65535, description="Prometheus' own port, never the clients'.")
+    jwks_file: Path | None = Field(None, description="The public keys (JWKS) that tokens are checked with.")
+    issuer: str = Field("", description="The `iss` that tokens must have.")
+    audience: str = Field("game-session-manager", description="The `aud` that tokens must have.")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, separated by commas, from which browsers may connect; the gateway's own is always allowed."
+    )
+    heartbeat_interval: float = Field(15.0, ge=1, le=300, description="Seconds.")
+    drain_seconds: float = Field(10.0, ge=0, le=600, description="How long clients have to leave when the gateway stops.")
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

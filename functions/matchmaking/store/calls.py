@@ -1,0 +1,128 @@
+"""Script calls, coalesced: all calls of one event-loop turn go to Redis as one pipeline.
+
+One awaited call costs the client several times what a pipelined one does. While `IN_FLIGHT` pipelines are under way, further calls gather, so that the
+batches grow with the load. Calls are safe to repeat (each script says how), so a lost connection is retried by the client library.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from .errors import StoreError, StoreUnavailableError
+from .scripts import Script, script
+
+IN_FLIGHT = 4  # pipelines under way at once
+BATCH = 256  # calls in one pipeline: few enough that Redis answers others in between
+
+_Call = tuple[Script, list[str], list[Any], "asyncio.Future[Any]"]
+
+
+def translate(error: Exception) -> StoreError:
+    """A foreign error in our own words."""
+    unavailable = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError) or str(error).startswith(
+        ("LOADING", "READONLY", "BUSY", "OOM")
+    )
+    return (StoreUnavailableError if unavailable else StoreError)(f"Redis: {type(error).__name__}: {error}")
+
+
+class Calls:
+    """Sends script calls to one Redis (or Redis Cluster)."""
+
+    def __init__(self, client: "Redis | RedisCluster") -> None:
+        self._client = client
+        self._gathered: list[_Call] = []
+        self._scheduled = False
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._requests = itertools.count()
+        self._prefix = secrets.token_hex(4)
+
+    async def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[Any]:
+        """Run a script.
+
+        Args:
+            keys: its KEYS.
+            arguments: its ARGV after the request id, which is made here.
+
+        Returns:
+            its reply, the echoed request id included.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached or is not ready.
+            StoreError: the script failed, or the reply belongs to another request.
+        """
+        request = f"{self._prefix}{next(self._requests):x}"
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._gathered.append((script(name), list(keys), [request, *arguments], future))
+        self._schedule()
+        reply: list[Any] = await future
+        if reply[0] != request.encode():  # a reply that went astray must not be believed (see CVE-2023-28858)
+            raise StoreError(f"the reply to {name} belongs to another request")
+        return reply
+
+    def _schedule(self) -> None:
+        if not self._scheduled and len(self._in_flight) < IN_FLIGHT:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        batch, self._gathered = self._gathered[:BATCH], self._gathered[BATCH:]
+        if batch:
+            task = asyncio.ensure_future(self._send(batch))
+            self._in_flight.add(task)
+            task.add_done_callback(self._sent)
+        if self._gathered:
+            self._schedule()
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        self._in_flight.discard(task)
+        if self._gathered:
+            self._schedule()
+
+    async def _send(self, batch: list[_Call]) -> None:
+        try:
+            replies = await self._pipeline(batch)
+            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:  # Redis was restarted, or failed over
+                await self.load({batch[i][0] for i in unknown})
+                again = await self._pipeline([batch[i] for i in unknown])
+                for i, reply in zip(unknown, again, strict=True):
+                    replies[i] = reply
+        except (RedisError, OSError) as error:
+            replies = [error] * len(batch)
+        except BaseException as error:
+            for *_, future in batch:
+                if not future.done():
+                    future.set_exception(StoreUnavailableError(f"the call was given up: {type(error).__name__}"))
+            raise
+        for (*_, future), reply in zip(batch, replies, strict=True):
+            if future.done():
+                continue  # its caller was cancelled
+            if isinstance(reply, Exception):
+                future.set_exception(translate(reply))
+            else:
+                future.set_result(reply)
+
+    async def _pipeline(self, batch: list[_Call]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for called, keys, arguments, _ in batch:
+            pipeline.execute_command("EVALSHA", called.sha, len(keys), *keys, *arguments)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def load(self, scripts: "set[Script]") -> None:
+        """Make scripts known to Redis (to every primary of a cluster)."""
+        for each in scripts:
+            await self._client.script_load(each.text)
+
+    async def close(self) -> None:
+        """Wait for the calls under way."""
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)

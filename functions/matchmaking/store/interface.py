@@ -1,0 +1,142 @@
+"""What a store can do. Redis is the real one (`redis_store.py`); the twin in memory (`memory.py`) passes the same tests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from matchmaking.core.pool import PoolRules
+from matchmaking.protocol.events import StoredEvent
+
+from . import values
+
+LATE_JOIN_MS = 60_000  # an enqueue that comes later than this after its reservation is refused
+MARK_MS = 180_000  # how long the mark of an ended ticket is kept: three times as long as an enqueue can be late
+LOG_CAP = 20_000  # entries of a queue's change log; a matcher that falls behind further reads the queue anew
+OUTBOX_CAP = 256  # events kept for one player
+PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not connected
+MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
+
+
+class Store(Protocol):
+    """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""
+
+    # joining and leaving
+    async def reserve(
+        self, player: str, *, generation: int | None, op_id: str, ticket: str, pool: str, region: str, mode: str, leader: str
+    ) -> values.Reservation:
+        """Bind a player to a ticket (`ticket` empty: a new one)."""
+
+    async def release(self, player: str, ticket: str) -> bool:
+        """Clear a reservation whose ticket can never wait again."""
+
+    async def enqueue(self, place: values.Place, leader: str, record: bytes, enqueued_ms: int | None = None) -> values.Enqueued:
+        """Let a reserved ticket wait."""
+
+    async def look(self, place: values.Place, player: str) -> values.Fate:
+        """What became of a ticket; leaves a mark if the pool knows nothing of it."""
+
+    async def holding(self, player: str, generation: int) -> values.Holding:
+        """The ticket that a player holds, asked by the live connection."""
+
+    async def record(self, place: values.Place) -> bytes | None:
+        """A waiting ticket's packed record."""
+
+    async def cancel(self, place: values.Place, player: str, reason: str, event: values.RelayEntry) -> values.Cancellation:
+        """End a waiting ticket."""
+
+    async def overdue(self, pool: str, region: str, mode: str, ttl: float, grace: float, limit: int) -> list[values.Waiter]:
+        """Tickets of a queue that may have to expire."""
+
+    async def expire(
+        self, place: values.Place, leader: str, ttl: float, grace: float, if_expired: values.RelayEntry, if_gone: values.RelayEntry
+    ) -> values.Expiry:
+        """End a ticket that has waited too long, or whose players are gone."""
+
+    # matching
+    async def page(self, pool: str, region: str, mode: str, from_ms: int | None, size: int) -> values.Page:
+        """Read a page of a queue, oldest first."""
+
+    async def follow(self, pool: str, after: Mapping[tuple[str, str], int], block: float) -> dict[tuple[str, str], list[values.Change]]:
+        """What changed in these queues after the log numbers known; waits up to `block` seconds for anything."""
+
+    async def commit(
+        self, pool: str, matcher: str, match: str, tickets: Sequence[values.CommitTicket], grace: float, event: values.RelayEntry
+    ) -> values.Commitment:
+        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match."""
+
+    async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
+        """A matcher's heartbeat on a queue."""
+
+    async def explain(self, pool: str, region: str, mode: str, reasons: Mapping[str, bytes]) -> None:
+        """Replace the reasons that a queue's waiting tickets are shown."""
+
+    # delivery
+    async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
+        """Hand a ticket's end to a player; its number, or 0 if that happened before."""
+
+    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
+        """A relayed entry is done with."""
+
+    async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
+        """Claim outbox entries that nobody relayed for `idle` seconds."""
+
+    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
+        """The player's outbox after a number, in order."""
+
+    async def trim(self, player: str, seq: int) -> None:
+        """Forget the player's events up to a number."""
+
+    async def publish(self, channel: str, type_: str, data: bytes, timestamp: str) -> None:
+        """Publish on a channel, in the contract's envelope."""
+
+    # connections
+    async def take_over(self, player: str, gateway: str, *, resumes: bool) -> values.Takeover:
+        """Make this the player's one live connection."""
+
+    async def disconnect(self, player: str, generation: int) -> bool:
+        """The live connection is gone."""
+
+    async def touch(self, pool: str, tickets: Sequence[str]) -> int:
+        """Signs of life for waiting tickets."""
+
+    async def presence(self, players: Sequence[str]) -> int:
+        """Signs of life for connected players; how many are connected anywhere."""
+
+    async def absent(self, player: str) -> None:
+        """The player is not connected any more."""
+
+    async def positions(self, pool: str, region: str, mode: str, tickets: Sequence[str]) -> values.Standings:
+        """How tickets stand in their queue."""
+
+    async def put_sign_in_ticket(self, digest: str, player: str, seconds: int) -> None:
+        """Keep a browser's single-use sign-in ticket."""
+
+    async def take_sign_in_ticket(self, digest: str) -> str | None:
+        """The player that a sign-in ticket stands for; it works once."""
+
+    # profiles, pools, numbers
+    async def preferences(self, player: str) -> bytes | None:
+        """The player's preferences (JSON)."""
+
+    async def put_preferences(self, player: str, data: bytes) -> None:
+        """Replace the player's preferences."""
+
+    async def put_pool(self, name: str, rules: PoolRules) -> int:
+        """Write a pool's compiled rules; returns their revision (unchanged rules keep theirs)."""
+
+    async def pools(self) -> dict[str, tuple[int, PoolRules]]:
+        """Name → revision and rules."""
+
+    async def queue_lengths(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[int]:
+        """Waiting tickets of (region, mode) queues."""
+
+    async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
+        """Numbers of (region, mode) queues."""
+
+    async def connected(self) -> int:
+        """How many players are connected anywhere."""
+
+    async def epoch(self) -> str:
+        """Names the store's history; changes when stored state may have been rolled back."""
+
+    async def ping(self) -> None:
+        """Raises if the store does not answer."""

@@ -1,0 +1,162 @@
+"""Joining and leaving a queue: the order of the scripts, and what to do with each answer.
+
+A player and a pool may live on different shards, so joining is two steps: reserve (the player's slot), then enqueue (the pool's slot). A process may stop
+between any two steps. A reservation is never believed by itself: who meets one looks into its pool. There the ticket waits or was matched (then the
+reservation is true), or it has ended or never came (then a mark keeps a late enqueue out, and the reservation is cleared).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from matchmaking.core.ticket import Ticket
+from matchmaking.protocol.events import TICKET_ENDED, TicketEndedData
+
+from . import values
+from .interface import Store
+from .relay import relay
+
+ATTEMPTS = 5  # each attempt but the last clears a dead reservation; more than one in a row is already a race with oneself
+
+record_encoder = msgspec.msgpack.Encoder()
+record_decoder = msgspec.msgpack.Decoder(Ticket)
+_json = msgspec.json.Encoder()
+
+BuildRecord = Callable[[values.Place, Sequence[values.Reservation]], Ticket]
+
+
+class Join(msgspec.Struct, frozen=True):
+    """Who wants to wait where.
+
+    Attributes:
+        players: the party, leader first.
+        generation: the leader's connection.
+        op_id: the leader's operation; never empty.
+    """
+
+    players: tuple[str, ...]
+    generation: int
+    op_id: str
+    pool: str
+    region: str
+    mode: str
+
+
+class JoinOutcome(msgspec.Struct, frozen=True):
+    """How a join ended.
+
+    Attributes:
+        status: `joined`; `repeated` (this operation had its effect before, its ticket has ended); `already_queued`; `already_matched` (the match is on
+            its way); `stale` (a newer connection exists); `busy` (give it another try).
+        player: whose state stood in the way, if somebody's did.
+    """
+
+    status: Literal["joined", "repeated", "already_queued", "already_matched", "stale", "busy"]
+    place: values.Place
+    enqueued: values.Enqueued = values.Enqueued("waiting")
+    player: str = ""
+
+
+async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
+    """Reserve every player of the party, then enqueue their ticket. May be repeated with the same `op_id`.
+
+    Args:
+        build: makes the ticket from its place and the reservations (which carry the players' ratings), in the party's order.
+
+    Raises:
+        StoreUnavailableError: it is not known whether the ticket waits; the same call tells.
+    """
+    outcome = JoinOutcome("busy", values.Place("", request.pool, request.region, request.mode))
+    for _ in range(ATTEMPTS):
+        reserved, outcome = await _reserve_all(store, request)
+        if outcome.status != "joined":
+            if outcome.status == "busy":
+                continue
+            return outcome
+        place = outcome.place
+        record = record_encoder.encode(build(place, reserved))
+        enqueued = await store.enqueue(place, request.players[0], record)
+        if enqueued.status != "cancelled":
+            return JoinOutcome("joined", place, enqueued)
+        for player in request.players:
+            await store.release(player, place.ticket)
+    return outcome
+
+
+async def _reserve_all(store: Store, request: Join) -> tuple[list[values.Reservation], JoinOutcome]:
+    reserved: list[values.Reservation] = []
+    ticket = ""
+    for i, player in enumerate(request.players):
+        reservation = await store.reserve(
+            player,
+            generation=request.generation if i == 0 else None,
+            op_id=request.op_id if i == 0 else "",
+            ticket=ticket,
+            pool=request.pool,
+            region=request.region,
+            mode=request.mode,
+            leader=request.players[0],
+        )
+        outcome = await _judge(store, player, reservation)
+        if outcome.status != "joined":
+            for other in request.players[:i]:
+                await store.release(other, ticket)
+            return [], outcome
+        ticket = reservation.place.ticket
+        reserved.append(reservation)
+    return reserved, JoinOutcome("joined", reserved[0].place)
+
+
+async def _judge(store: Store, player: str, reservation: values.Reservation) -> JoinOutcome:
+    place = reservation.place
+    if reservation.status == "reserved":
+        return JoinOutcome("joined", place)
+    if reservation.status == "stale":
+        return JoinOutcome("stale", place, player=player)
+    if reservation.status == "done":
+        return JoinOutcome("repeated", place, player=player)
+    fate = await store.look(place, player)
+    if fate.status == "waiting":
+        return JoinOutcome("already_queued", place, player=player)
+    if fate.status == "matched":
+        return JoinOutcome("already_matched", place, player=player)
+    await store.release(player, place.ticket)
+    return JoinOutcome("busy", place, player=player)
+
+
+class LeaveOutcome(msgspec.Struct, frozen=True):
+    """How leaving ended; `detail` is the match's id if it came too late; `numbers` the players' event numbers."""
+
+    status: Literal["left", "not_queued", "already_matched", "stale"]
+    place: values.Place | None = None
+    detail: str = ""
+    entry: values.RelayEntry | None = None
+    numbers: dict[str, int] = {}
+
+
+async def leave(store: Store, player: str, generation: int, op_id: str, timestamp: str) -> LeaveOutcome:
+    """Cancel the ticket that a player holds (for the whole party), and tell everybody in it."""
+    holding = await store.holding(player, generation)
+    if holding.status == "stale":
+        return LeaveOutcome("stale")
+    place = holding.place
+    if place is None:
+        return LeaveOutcome("not_queued")
+    record = await store.record(place)
+    members = [member.id for member in record_decoder.decode(record).players] if record else [player]
+    entry = ticket_ended(place, members, "left", timestamp, op_id)
+    cancellation = await store.cancel(place, player, "left", entry)
+    if cancellation.status == "matched":
+        return LeaveOutcome("already_matched", place, cancellation.detail)
+    if cancellation.status == "ended":
+        await store.release(player, place.ticket)
+        return LeaveOutcome("not_queued", place, cancellation.detail)
+    numbers = await relay(store, values.PendingEntry(cancellation.detail, entry)) if cancellation.detail else {}
+    return LeaveOutcome("left", place, entry=entry, numbers=numbers)
+
+
+def ticket_ended(place: values.Place, players: Sequence[str], reason: str, timestamp: str, op_id: str = "") -> values.RelayEntry:
+    """The event that tells players that their ticket ended without a match."""
+    data = TicketEndedData(place.ticket, place.pool, place.region, place.mode, reason, op_id)
+    return values.RelayEntry(place.pool, dict.fromkeys(players, place.ticket), TICKET_ENDED, msgspec.Raw(_json.encode(data)), timestamp)

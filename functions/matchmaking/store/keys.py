@@ -1,0 +1,132 @@
+"""Every key and channel name. Nothing else in the project builds one.
+
+Everything that must change together has the same hash tag (`pool:{duel}:…`, `player:{alice}:…`), so that each script stays in one slot of a Redis
+Cluster. Names and ids come from people: only what passes the checks here gets into a key.
+"""
+
+import re
+
+from matchmaking.core.errors import MatchmakingError
+from matchmaking.protocol.identifiers import valid_player_id
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
+
+PRESENCE = "presence"
+POOLS = "pools"
+STORE_EPOCH = "epoch"
+QUEUE_STATUS_CHANNEL = "queue:status"
+ANNOUNCEMENTS_CHANNEL = "system:announcements"
+RELAY_GROUP = "relay"  # the consumer group of every pool outbox, and the one consumer's name in it
+
+
+class InvalidKeyError(MatchmakingError):
+    """A name or id that must not get into a key."""
+
+
+def _label(value: str) -> str:
+    if not _LABEL.match(value):
+        raise InvalidKeyError(f"`{value[:80]}` is no name of a pool, region or mode: lower-case letters, digits and dashes, at most 63")
+    return value
+
+
+def _id(value: str) -> str:
+    if not _ID.match(value):
+        raise InvalidKeyError(f"`{value[:80]}` is no id: letters, digits and dashes, at most 64")
+    return value
+
+
+def _player(value: str) -> str:
+    if not valid_player_id(value):
+        raise InvalidKeyError(f"`{value[:80]}` is no player id: 1 to 64 of letters, digits and _.@|+=~:-")
+    return value
+
+
+def waiting(pool: str, region: str, mode: str) -> str:
+    """ZSET: ticket id → enqueue time, ms. KEDA reads its ZCARD; a ticket's position is its ZRANK."""
+    return f"pool:{{{_label(pool)}}}:queue:{_label(region)}:{_label(mode)}:waiting"
+
+
+def log(pool: str, region: str, mode: str) -> str:
+    """STREAM: what changed in a queue, ids `n-0` without gaps, capped; wakes and updates running matchers."""
+    return f"pool:{{{_label(pool)}}}:queue:{_label(region)}:{_label(mode)}:log"
+
+
+def workers(pool: str, region: str, mode: str) -> str:
+    """ZSET: matcher id → last heartbeat, ms."""
+    return f"pool:{{{_label(pool)}}}:queue:{_label(region)}:{_label(mode)}:workers"
+
+
+def reasons(pool: str, region: str, mode: str) -> str:
+    """HASH: ticket id → why it still waits (JSON), as the last round saw it."""
+    return f"pool:{{{_label(pool)}}}:queue:{_label(region)}:{_label(mode)}:reasons"
+
+
+def tickets(pool: str) -> str:
+    """HASH: ticket id → packed record."""
+    return f"pool:{{{_label(pool)}}}:tickets"
+
+
+def alive(pool: str) -> str:
+    """ZSET: ticket id → last sign of its players, ms."""
+    return f"pool:{{{_label(pool)}}}:alive"
+
+
+def outbox(pool: str) -> str:
+    """STREAM with a consumer group: ends of tickets until they are relayed to the players."""
+    return f"pool:{{{_label(pool)}}}:outbox"
+
+
+def counters(pool: str) -> str:
+    """HASH: `<region>:<mode>` → number of the queue's latest log entry."""
+    return f"pool:{{{_label(pool)}}}:counters"
+
+
+def ended(pool: str, ticket: str) -> str:
+    """STRING: how a ticket ended (`m:<match>` or `c:<reason>`); kept until relayed, and longer than any retry after that."""
+    return f"pool:{{{_label(pool)}}}:ended:{_id(ticket)}"
+
+
+def statistics(pool: str, region: str, mode: str) -> str:
+    """HASH: counts of matches, tickets and waits of a queue."""
+    return f"pool:{{{_label(pool)}}}:statistics:{_label(region)}:{_label(mode)}"
+
+
+def connection(player: str) -> str:
+    """HASH: generation, gateway, number of the latest outbox event."""
+    return f"player:{{{_player(player)}}}:connection"
+
+
+def ticket(player: str) -> str:
+    """HASH: the one live ticket, its queue, the operation ids done, the latest match."""
+    return f"player:{{{_player(player)}}}:ticket"
+
+
+def player_outbox(player: str) -> str:
+    """STREAM: the player's events, ids `seq-0` without gaps, capped by count and age."""
+    return f"player:{{{_player(player)}}}:outbox"
+
+
+def profile(player: str) -> str:
+    """HASH: ratings per pool and mode, recent opponents, preferences."""
+    return f"player:{{{_player(player)}}}:profile"
+
+
+def sign_in_ticket(digest: str) -> str:
+    """STRING: the player that a browser's single-use ticket stands for; named by the ticket's hash, so that the key gives nothing away."""
+    return f"sign-in:{_id(digest)}"
+
+
+def session(match: str) -> str:
+    """HASH: a match's session."""
+    return f"match:{{{_id(match)}}}:session"
+
+
+def updates_channel(player: str) -> str:
+    """Where a player's events are published."""
+    return f"player:{_player(player)}:updates"
+
+
+def gateway_channel(gateway: str) -> str:
+    """Where one gateway hears of itself: its canary, and connections that were taken over."""
+    return f"gateway:{_id(gateway)}"

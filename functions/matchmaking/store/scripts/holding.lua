@@ -1,0 +1,9 @@
+-- Which ticket does the player hold, asked by the live connection?
+--
+-- KEYS  1 player:{p}:connection   2 player:{p}:ticket
+-- ARGV  1 request  2 player  3 generation
+-- Reply {request, player, stale | none | held, ticket, pool, region, mode, leader}
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then return {ARGV[1], ARGV[2], 'stale', '', '', '', '', ''} end
+local held = redis.call('HMGET', KEYS[2], 'ticket', 'pool', 'region', 'mode', 'leader')
+if not held[1] then return {ARGV[1], ARGV[2], 'none', '', '', '', '', ''} end
+return {ARGV[1], ARGV[2], 'held', held[1], held[2], held[3], held[4], held[5]}

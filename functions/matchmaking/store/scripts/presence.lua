@@ -1,0 +1,10 @@
+-- These players are connected; players whose gateway has not said so for a while are not.
+--
+-- KEYS  1 presence
+-- ARGV  1 request  2 forget after ms  3… players
+-- Reply {request, connected}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 3, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+return {ARGV[1], redis.call('ZCARD', KEYS[1])}

@@ -1,0 +1,182 @@
+"""What the store's functions return."""
+
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+
+class Place(Struct, frozen=True):
+    """A ticket and the queue it belongs to."""
+
+    ticket: str
+    pool: str
+    region: str
+    mode: str
+
+
+class Reservation(Struct, frozen=True):
+    """The answer to `reserve`; the profile's part for this pool and mode comes along.
+
+    Attributes:
+        rating, sigma: None if the player has none yet.
+        recent: recent opponents, newest first.
+    """
+
+    status: Literal["reserved", "taken", "done", "stale"]
+    place: Place
+    rating: float | None = None
+    sigma: float | None = None
+    recent: tuple[str, ...] = ()
+
+
+class Enqueued(Struct, frozen=True):
+    """The answer to `enqueue`; times in seconds, `position` counts from 1."""
+
+    status: Literal["waiting", "matched", "cancelled"]
+    position: int = 0
+    length: int = 0
+    enqueued: float = 0.0
+    mean_wait: float | None = None
+
+
+class Fate(Struct, frozen=True):
+    """What became of a ticket; `detail` is its enqueue time in ms, the match's id, or why it ended."""
+
+    status: Literal["waiting", "matched", "cancelled"]
+    detail: str = ""
+
+
+class Cancellation(Struct, frozen=True):
+    """The answer to `cancel`; `detail` is the outbox entry, the match's id, or why it had ended before."""
+
+    status: Literal["cancelled", "matched", "ended"]
+    detail: str = ""
+
+
+class Expiry(Struct, frozen=True):
+    """The answer to `expire`."""
+
+    status: Literal["expired", "disconnected", "kept", "gone"]
+    entry: str = ""
+
+
+class Commitment(Struct, frozen=True):
+    """The answer to `commit`; `gone` are the tickets that stood in the way."""
+
+    status: Literal["committed", "conflict", "ghost"]
+    entry: str = ""
+    gone: tuple[str, ...] = ()
+
+
+class Holding(Struct, frozen=True):
+    """The answer to `holding`."""
+
+    status: Literal["stale", "none", "held"]
+    place: Place | None = None
+    leader: str = ""
+
+
+class Takeover(Struct, frozen=True):
+    """The answer to `take_over`: the player's state as this connection begins.
+
+    Attributes:
+        seq: the number of the latest event in the outbox.
+        match_seq, match_data: the latest match's event number and its `match_ready` data, if there was one lately.
+    """
+
+    generation: int
+    seq: int
+    held: Place | None
+    match_seq: int = 0
+    match_data: bytes = b""
+
+
+class Standing(Struct, frozen=True):
+    """How one ticket stands: position from 1 (0: no longer waiting), and the reason as JSON, if known."""
+
+    position: int
+    reason: bytes = b""
+
+
+class Standings(Struct, frozen=True):
+    """The answer to `positions`, in the order asked; `mean_wait` in seconds."""
+
+    length: int
+    mean_wait: float | None
+    tickets: tuple[Standing, ...]
+
+
+class Waiter(Struct, frozen=True):
+    """A ticket as the store keeps it: its id, its enqueue time in ms, its packed record (None: lost)."""
+
+    ticket: str
+    enqueued_ms: int
+    record: bytes | None
+
+
+class Page(Struct, frozen=True):
+    """One page of a queue; `number` is the change log's when it was read, `now` the store's clock in seconds."""
+
+    number: int
+    now: float
+    waiters: tuple[Waiter, ...]
+
+
+class Change(Struct, frozen=True):
+    """One entry of a queue's change log: a ticket came, or some went (`by` names the matcher that took them)."""
+
+    number: int
+    added: Waiter | None = None
+    removed: tuple[str, ...] = ()
+    by: str = ""
+
+
+class Beat(Struct, frozen=True):
+    """This matcher is the `rank`-th (from 0) of `count` on the queue."""
+
+    rank: int
+    count: int
+
+
+class QueueStatistics(Struct, frozen=True):
+    """A queue's numbers; waits in seconds."""
+
+    waiting: int
+    matchers: int
+    matches: int
+    tickets: int
+    matches_per_minute: float
+    mean_wait: float | None
+
+
+class RelayEntry(Struct, frozen=True):
+    """An entry of a pool's outbox: the end of one or several tickets, for each of their players.
+
+    Attributes:
+        players: player id → ticket id.
+        type, data, timestamp: the event that each of them gets.
+        match: its id, if the tickets were matched.
+    """
+
+    pool: str
+    players: dict[str, str]
+    type: str
+    data: Raw
+    timestamp: str
+    match: str = ""
+
+
+class PendingEntry(Struct, frozen=True):
+    """An outbox entry with its id."""
+
+    id: str
+    entry: RelayEntry
+
+
+class CommitTicket(Struct, frozen=True):
+    """A ticket as a matcher proposes it: with the queue and the enqueue time that it knows."""
+
+    id: str
+    region: str
+    mode: str
+    enqueued_ms: int

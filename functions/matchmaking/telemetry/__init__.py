@@ -1,0 +1,1 @@
+"""Every metric and log field, in one place."""
