@@ -1,0 +1,329 @@
+"""What every store must do: Redis, Redis Cluster (whose one node refuses scripts that reach beyond a slot) and the twin in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from matchmaking.core.pool import load_pool
+from matchmaking.core.ticket import Player, Ticket
+from matchmaking.protocol.events import MATCH_READY
+from matchmaking.store import values
+from matchmaking.store.connect import open_store
+from matchmaking.store.interface import Store
+from matchmaking.store.joining import Join, JoinOutcome, join, leave, ticket_ended
+from matchmaking.store.keys import InvalidKeyError
+from matchmaking.store.memory import MemoryStore
+from matchmaking.store.relay import relay, sweep
+from support.redis_server import RedisServer, flush
+
+QUEUE = ("duel", "local", "ranked")
+NOW = "2030-01-01T00:00:00.000Z"
+
+
+@pytest.fixture(scope="session")
+def cluster_server() -> Iterator[RedisServer]:
+    with RedisServer("--cluster-enabled", "yes") as server:
+        with server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+            while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
+                pass
+        yield server
+
+
+@pytest.fixture(params=["redis", "cluster", "memory"])
+async def any_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    server = request.getfixturevalue("redis_server" if request.param == "redis" else "cluster_server")
+    flush(server)
+    url = server.url if request.param == "redis" else f"redis+cluster://127.0.0.1:{server.port}"
+    async with open_store(url) as opened:
+        yield opened
+
+
+def build(players: tuple[str, ...]):
+    return lambda place, found: Ticket(place.ticket, place.region, place.mode, tuple(Player(player) for player in players), 0.0)
+
+
+async def connected(store: Store, *players: str) -> dict[str, int]:
+    return {player: (await store.take_over(player, "gw-1", resumes=False)).generation for player in players}
+
+
+async def join_queue(store: Store, player: str, op_id: str = "1", party: tuple[str, ...] = ()) -> JoinOutcome:
+    generation = (await store.take_over(player, "gw-1", resumes=True)).generation
+    players = (player, *party)
+    return await join(store, Join(players, generation, op_id, *QUEUE), build(players))
+
+
+async def commit(
+    store: Store, *outcomes: JoinOutcome, match: str = "m1", grace: float = 30.0
+) -> tuple[values.Commitment, values.RelayEntry]:
+    players = {}
+    tickets = []
+    for outcome in outcomes:
+        record = await store.record(outcome.place)
+        if record:
+            players |= dict.fromkeys((p.id for p in msgspec.msgpack.decode(record, type=Ticket).players), outcome.place.ticket)
+        tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], round(outcome.enqueued.enqueued * 1000)))
+    entry = values.RelayEntry("duel", players, MATCH_READY, msgspec.Raw(b'{"match_id":"m1"}'), NOW, match)
+    return await store.commit("duel", "matcher-1", match, tickets, grace, entry), entry
+
+
+async def test_a_pair_joins_waits_and_is_matched(any_store: Store) -> None:
+    alice = await join_queue(any_store, "alice")
+    await asyncio.sleep(0.002)
+    bob = await join_queue(any_store, "bob")
+    assert (alice.status, alice.enqueued.position, bob.enqueued.position, bob.enqueued.length) == ("joined", 1, 2, 2)
+    assert await any_store.queue_lengths("duel", [("local", "ranked"), ("local", "casual")]) == [2, 0]
+    commitment, entry = await commit(any_store, alice, bob)
+    assert commitment.status == "committed"
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [0]
+    numbers = await relay(any_store, values.PendingEntry(commitment.entry, entry))
+    assert numbers == {"alice": 1, "bob": 1}
+    assert await relay(any_store, values.PendingEntry(commitment.entry, entry)) == {"alice": 0, "bob": 0}, "delivered twice"
+    (event,) = await any_store.events_after("alice", 0)
+    assert (event.seq, event.type, event.data, event.timestamp) == (1, MATCH_READY, b'{"match_id":"m1"}', NOW)
+    (numbers_now,) = await any_store.queue_statistics("duel", [("local", "ranked")])
+    assert (numbers_now.matches, numbers_now.tickets) == (1, 2)
+    assert numbers_now.mean_wait is not None
+    assert numbers_now.matches_per_minute == pytest.approx(1, abs=0.01)
+
+
+async def test_the_same_operation_has_its_effect_once(any_store: Store) -> None:
+    first, again = await join_queue(any_store, "alice"), await join_queue(any_store, "alice")
+    assert first.place == again.place
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
+    other = await join_queue(any_store, "alice", op_id="2")
+    assert (other.status, other.place) == ("already_queued", first.place)
+
+
+async def test_an_operation_that_ended_is_remembered_within_its_session(any_store: Store) -> None:
+    first = await join_queue(any_store, "alice")
+    generation = (await any_store.take_over("alice", "gw-1", resumes=True)).generation
+    left = await leave(any_store, "alice", generation, "2", NOW)
+    assert (left.status, left.numbers) == ("left", {"alice": 1})
+    assert (await join_queue(any_store, "alice", op_id="1")).status == "repeated"
+    await any_store.take_over("alice", "gw-1", resumes=False)
+    fresh = await join_queue(any_store, "alice", op_id="1")
+    assert fresh.status == "joined"
+    assert fresh.place.ticket != first.place.ticket
+
+
+async def test_leaving(any_store: Store) -> None:
+    generation = (await connected(any_store, "alice"))["alice"]
+    assert (await leave(any_store, "alice", generation, "", NOW)).status == "not_queued"
+    await join_queue(any_store, "alice")
+    assert (await leave(any_store, "alice", generation, "", NOW)).status == "stale", "an older connection acted"
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
+
+
+async def test_leaving_too_late_names_the_match(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    commitment, entry = await commit(any_store, alice, bob)
+    generation = (await any_store.take_over("alice", "gw-1", resumes=True)).generation
+    late = await leave(any_store, "alice", generation, "", NOW)
+    assert (late.status, late.detail) == ("already_matched", "m1")
+    assert (await join_queue(any_store, "alice", op_id="9")).status == "already_matched"
+    await relay(any_store, values.PendingEntry(commitment.entry, entry))
+    assert (await join_queue(any_store, "alice", op_id="9")).status == "joined"
+
+
+async def test_a_stale_connection_cannot_join(any_store: Store) -> None:
+    old = (await any_store.take_over("alice", "gw-1", resumes=False)).generation
+    await any_store.take_over("alice", "gw-2", resumes=False)
+    outcome = await join(any_store, Join(("alice",), old, "1", *QUEUE), build(("alice",)))
+    assert outcome.status == "stale"
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [0]
+
+
+async def test_a_reservation_whose_enqueue_was_lost_is_cleared_and_a_late_enqueue_refused(any_store: Store) -> None:
+    await connected(any_store, "alice")
+    reservation = await any_store.reserve(
+        "alice", generation=None, op_id="1", ticket="", pool="duel", region="local", mode="ranked", leader="alice"
+    )
+    outcome = await join_queue(any_store, "alice", op_id="2")  # another gateway, later
+    assert outcome.status == "joined"
+    assert outcome.place.ticket != reservation.place.ticket
+    late = await any_store.enqueue(reservation.place, "alice", b"")
+    assert late.status == "cancelled"
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
+
+
+async def test_a_reservation_whose_enqueue_went_through_is_believed(any_store: Store) -> None:
+    await connected(any_store, "alice")
+    reservation = await any_store.reserve(
+        "alice", generation=None, op_id="1", ticket="", pool="duel", region="local", mode="ranked", leader="alice"
+    )
+    assert (await any_store.enqueue(reservation.place, "alice", b"")).status == "waiting"
+    assert (await any_store.enqueue(reservation.place, "alice", b"")).position == 1, "an enqueue that is repeated"
+    assert (await join_queue(any_store, "alice", op_id="2")).status == "already_queued"
+
+
+async def test_an_enqueue_of_a_matched_ticket_goes_on_as_if_it_waited(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    await commit(any_store, alice, bob)
+    assert (await any_store.enqueue(alice.place, "alice", b"")).status == "matched"
+
+
+async def test_an_enqueue_that_comes_a_minute_late_is_refused_by_its_age(any_store: Store) -> None:
+    place = values.Place("00000000001aaaaaaaaaaaa", *QUEUE)
+    assert (await any_store.enqueue(place, "alice", b"")).status == "cancelled"
+
+
+async def test_a_party_is_reserved_whole_or_not_at_all(any_store: Store) -> None:
+    carol = await join_queue(any_store, "carol")
+    refused = await join_queue(any_store, "alice", party=("bob", "carol"))
+    assert (refused.status, refused.player) == ("already_queued", "carol")
+    for player in ("alice", "bob"):
+        state = await any_store.take_over(player, "gw-1", resumes=True)
+        assert state.held is None, f"{player} is still bound"
+    party = await join_queue(any_store, "alice", op_id="2", party=("bob",))
+    assert party.status == "joined"
+    commitment, entry = await commit(any_store, party, carol)
+    assert await relay(any_store, values.PendingEntry(commitment.entry, entry)) == {"alice": 1, "bob": 1, "carol": 1}
+
+
+async def test_of_two_commits_one_wins(any_store: Store) -> None:
+    alice, bob, carol = [await join_queue(any_store, name) for name in ("alice", "bob", "carol")]
+    first, _ = await commit(any_store, alice, bob, match="m1")
+    second, _ = await commit(any_store, bob, carol, match="m2")
+    assert first.status == "committed"
+    assert (second.status, second.gone) == ("conflict", (bob.place.ticket,))
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1], "carol lost her place"
+    again, _ = await commit(any_store, alice, bob, match="m1")
+    assert (again.status, again.entry) == ("committed", ""), "a commit that is repeated"
+
+
+async def test_commit_looks_at_the_enqueue_time_that_the_matcher_knows(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    wrong = msgspec.structs.replace(bob, enqueued=msgspec.structs.replace(bob.enqueued, enqueued=bob.enqueued.enqueued + 1))
+    refused, _ = await commit(any_store, alice, wrong)
+    assert (refused.status, refused.gone) == ("conflict", (bob.place.ticket,))
+
+
+async def test_ghosts_are_not_matched_and_expire(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    await asyncio.sleep(0.03)
+    assert await any_store.touch("duel", [alice.place.ticket, "unknown"]) == 1
+    refused, _ = await commit(any_store, alice, bob, grace=0.02)
+    assert (refused.status, refused.gone) == ("ghost", (bob.place.ticket,))
+    overdue = await any_store.overdue(*QUEUE, ttl=60, grace=0.02, limit=10)
+    assert bob.place.ticket in [waiter.ticket for waiter in overdue]
+    entry = ticket_ended(bob.place, ["bob"], "disconnected", NOW)
+    kept = await any_store.expire(bob.place, "bob", 60, 60, entry, entry)
+    assert kept.status == "kept"
+    gone = await any_store.expire(bob.place, "bob", 60, 0.02, entry, entry)
+    assert gone.status == "disconnected"
+    assert (await any_store.expire(bob.place, "bob", 60, 0.02, entry, entry)).status == "gone"
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
+
+
+async def test_expiry_by_age(any_store: Store) -> None:
+    alice = await join_queue(any_store, "alice")
+    entry = ticket_ended(alice.place, ["alice"], "expired", NOW)
+    expired = await any_store.expire(alice.place, "alice", 0, 60, entry, entry)
+    assert expired.status == "expired"
+    await relay(any_store, values.PendingEntry(expired.entry, entry))
+    (event,) = await any_store.events_after("alice", 0)
+    assert msgspec.json.decode(event.data)["reason"] == "expired"
+
+
+async def test_what_a_dead_matcher_left_behind_is_relayed_once(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    await commit(any_store, alice, bob)  # and dies
+    assert await sweep(any_store, "duel", idle=10) == 0
+    await asyncio.sleep(0.02)
+    assert await sweep(any_store, "duel", idle=0.01) == 1
+    assert await sweep(any_store, "duel", idle=0) == 0
+    assert len(await any_store.events_after("alice", 0)) == 1
+
+
+async def test_events_are_numbered_and_trimmed(any_store: Store) -> None:
+    for n in range(1, 4):
+        outcome = await join_queue(any_store, "alice", op_id=str(n))
+        entry = ticket_ended(outcome.place, ["alice"], "left", NOW)
+        cancelled = await any_store.cancel(outcome.place, "alice", "left", entry)
+        await relay(any_store, values.PendingEntry(cancelled.detail, entry))
+    assert [event.seq for event in await any_store.events_after("alice", 1)] == [2, 3]
+    await any_store.trim("alice", 3)
+    assert await any_store.events_after("alice", 0) == []
+    assert (await any_store.take_over("alice", "gw-1", resumes=True)).seq == 3, "numbers go on after trimming"
+
+
+async def test_a_matcher_reads_the_queue_and_follows_it(any_store: Store) -> None:
+    outcomes = [await join_queue(any_store, f"player-{n}") for n in range(5)]
+    page = await any_store.page(*QUEUE, None, 3)
+    by_age = sorted(outcomes, key=lambda outcome: (outcome.enqueued.enqueued, outcome.place.ticket))
+    assert [waiter.ticket for waiter in page.waiters] == [outcome.place.ticket for outcome in by_age[:3]]
+    assert page.number == 5
+    last = page.waiters[-1].enqueued_ms
+    rest = await any_store.page(*QUEUE, last, 10)
+    assert {waiter.ticket for waiter in (*page.waiters, *rest.waiters)} == {outcome.place.ticket for outcome in outcomes}
+    assert await any_store.follow("duel", {("local", "ranked"): 5}, 0.01) == {}
+    late = await join_queue(any_store, "late")
+    await commit(any_store, outcomes[0], outcomes[1])
+    changes = (await any_store.follow("duel", {("local", "ranked"): 5}, 0.01))["local", "ranked"]
+    assert changes[0].added is not None
+    assert changes[0].added.ticket == late.place.ticket
+    assert {ticket for change in changes[1:] for ticket in change.removed} == {outcomes[0].place.ticket, outcomes[1].place.ticket}
+    assert [change.number for change in changes] == list(range(6, 6 + len(changes)))
+
+
+async def test_matchers_divide_a_queue(any_store: Store) -> None:
+    assert await any_store.beat(*QUEUE, "m-b") == values.Beat(0, 1)
+    assert await any_store.beat(*QUEUE, "m-a") == values.Beat(0, 2)
+    assert await any_store.beat(*QUEUE, "m-b") == values.Beat(1, 2)
+    assert (await any_store.beat(*QUEUE, "m-a", leave=True)).count == 1
+
+
+async def test_positions_and_reasons(any_store: Store) -> None:
+    alice = await join_queue(any_store, "alice")
+    await asyncio.sleep(0.002)  # two tickets of the same millisecond have no order
+    bob = await join_queue(any_store, "bob")
+    await any_store.explain(*QUEUE, {bob.place.ticket: b'{"rule":"skill"}'})
+    standings = await any_store.positions(*QUEUE, [bob.place.ticket, alice.place.ticket, "gone"])
+    assert standings.length == 2
+    assert standings.tickets == (values.Standing(2, b'{"rule":"skill"}'), values.Standing(1), values.Standing(0))
+    await any_store.explain(*QUEUE, {})
+    assert (await any_store.positions(*QUEUE, [bob.place.ticket])).tickets[0].reason == b""
+
+
+async def test_presence(any_store: Store) -> None:
+    assert await any_store.presence(["alice", "bob"]) == 2
+    await any_store.absent("alice")
+    assert await any_store.connected() == 1
+
+
+async def test_a_sign_in_ticket_works_once(any_store: Store) -> None:
+    await any_store.put_sign_in_ticket("abc", "alice", 30)
+    assert await any_store.take_sign_in_ticket("abc") == "alice"
+    assert await any_store.take_sign_in_ticket("abc") is None
+
+
+async def test_pools_have_revisions(any_store: Store) -> None:
+    rules = load_pool(yaml.safe_load((Path(__file__).parents[2] / "pools" / "duel.yaml").read_text())).spec
+    assert await any_store.put_pool("duel", rules) == 1
+    assert await any_store.put_pool("duel", rules) == 1
+    changed = msgspec.structs.replace(rules, suspend=True)
+    assert await any_store.put_pool("duel", changed) == 2
+    assert await any_store.pools() == {"duel": (2, changed)}
+
+
+async def test_profiles(any_store: Store) -> None:
+    assert await any_store.preferences("alice") is None
+    await any_store.put_preferences("alice", b'{"regions":["local"]}')
+    assert await any_store.preferences("alice") == b'{"regions":["local"]}'
+    assert await any_store.epoch() == await any_store.epoch()
+    await any_store.ping()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "{x}", "a" * 65, "ü", "a\n", "*"])
+async def test_names_that_must_not_get_into_a_key(any_store: Store, name: str) -> None:
+    with pytest.raises(InvalidKeyError):
+        await any_store.take_over(name, "gw-1", resumes=False)
+    with pytest.raises(InvalidKeyError):
+        await any_store.put_pool(name, None)  # type: ignore[arg-type]
