@@ -73,6 +73,14 @@ def fill(trace: Trace) -> Floats:
     return 100 * trace.matches.players / trace.rules.max_match_players
 
 
+def column(trace: Trace, name: str) -> Floats:
+    """A figure of every match: `quality`, `imbalance`, or in percent `favourite` and `fill`."""
+    if name == "fill":
+        return fill(trace)
+    values: Floats = getattr(trace.matches, name)
+    return 100 * values if name == "favourite" else values
+
+
 def summary(trace: Trace) -> list[Figure]:
     """The figures that come first."""
     people, matches = trace.population, trace.matches

@@ -31,8 +31,9 @@ svg text { fill: var(--soft); font-size: 12px; } .tick { font-variant-numeric: t
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; margin: 8px 0 14px; min-width: 50%; }
 th, td { padding: 5px 12px; border-bottom: 1px solid var(--line); text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th:first-child, td:first-child, td.left, th.left { text-align: left; } th { color: var(--soft); font-weight: 600; }
-td.wrap { white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td:first-child, .text2 :is(th, td):nth-child(2), .text3 :is(th, td):not(:first-child) { text-align: left; }
+.text3 td { white-space: normal; overflow-wrap: anywhere; }
+th { color: var(--soft); font-weight: 600; }
 td.heat { background: color-mix(in srgb, var(--a) calc(var(--h) * 55%), transparent); }
 td small { color: var(--soft); margin-left: 6px; }
 .better { color: var(--good); } .worse { color: var(--bad); } .equal { color: var(--soft); }
@@ -63,10 +64,10 @@ def plot(heading: str, says: str, picture: str) -> str:
     return f'<div class="plot"><h3>{escape(heading)}</h3><p class="soft">{escape(says)}</p>{picture}</div>\n'
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table; cells are HTML (`<td>…`) or plain text, which is escaped."""
+def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """A table; cells are HTML (`<td>…`) or plain text, which is escaped; the first `left` columns are text, the others numbers."""
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = "".join(
         "<tr>" + "".join(cell if cell.startswith("<td") else f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>\n{lines}</tbody></table></div>\n'
+    return f'<div class="scroll"><table class="text{left}"><thead><tr>{cells}</tr></thead><tbody>\n{lines}</tbody></table></div>\n'

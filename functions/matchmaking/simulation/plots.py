@@ -12,7 +12,7 @@ from html import escape
 from msgspec import Struct
 
 WIDTH, HEIGHT = 560.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 24.0, 40.0
 
 
 class Axis(Struct, frozen=True):
@@ -27,13 +27,25 @@ class Axis(Struct, frozen=True):
         """Where a value lies, 0 to 1, cut at the ends."""
         return min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1.0)))
 
-    def ticks(self) -> list[float]:
-        """Four to seven round values."""
+    def step(self) -> float:
+        """The distance of ticks: a round number that gives four to seven of them."""
         span = (self.high - self.low) or 1.0
         power = 10.0 ** math.floor(math.log10(span / 4))
-        step = next((size * power for size in (1, 2, 2.5, 5, 10) if span / (size * power) <= 6), 10 * power)
+        return next((size * power for size in (1, 2, 2.5, 5, 10) if span / (size * power) <= 6), 10 * power)
+
+    def ticks(self) -> list[str]:
+        """The round values, each as text of as many digits as their distance needs."""
+        return [number(value, self._digits()) for value in self.values()]
+
+    def values(self) -> list[float]:
+        """The round values."""
+        step = self.step()
         first = math.ceil(self.low / step - 1e-9)
         return [i * step for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+    def _digits(self) -> int:
+        step = self.step()
+        return next((digits for digits in range(4) if abs(step * 10**digits - round(step * 10**digits)) < 1e-6), 4)
 
 
 class Line(Struct, frozen=True):
@@ -60,27 +72,22 @@ def number(value: float, digits: int = 1) -> str:
 def _frame(x: Axis, y: Axis, body: str, title: str) -> str:
     """Axes, grid and labels around a body; `title` is what a screen reader says."""
     parts = [f'<svg viewBox="0 0 {_n(WIDTH)} {_n(HEIGHT)}" role="img" aria-label="{escape(title, quote=True)}">']
-    for tick in y.ticks():
+    for tick, text in zip(y.values(), y.ticks(), strict=True):
         at = _y(y, tick)
         parts.append(f'<line class="grid" x1="{_n(LEFT)}" x2="{_n(WIDTH - RIGHT)}" y1="{_n(at)}" y2="{_n(at)}"/>')
-        parts.append(f'<text class="tick end" x="{_n(LEFT - 6)}" y="{_n(at + 4)}">{number(tick, _digits(y))}</text>')
-    for tick in x.ticks():
+        parts.append(f'<text class="tick end" x="{_n(LEFT - 6)}" y="{_n(at + 4)}">{text}</text>')
+    for tick, text in zip(x.values(), x.ticks(), strict=True):
         at = _x(x, tick)
         parts.append(f'<line class="grid" x1="{_n(at)}" x2="{_n(at)}" y1="{_n(TOP)}" y2="{_n(HEIGHT - BOTTOM)}"/>')
-        parts.append(f'<text class="tick mid" x="{_n(at)}" y="{_n(HEIGHT - BOTTOM + 15)}">{number(tick, _digits(x))}</text>')
+        parts.append(f'<text class="tick mid" x="{_n(at)}" y="{_n(HEIGHT - BOTTOM + 15)}">{text}</text>')
     parts.append(body)
     parts.append(f'<text class="label end" x="{_n(WIDTH - RIGHT)}" y="{_n(HEIGHT - 6)}">{escape(_label(x))}</text>')
-    parts.append(f'<text class="label" x="{_n(LEFT + 4)}" y="{_n(TOP + 9)}">{escape(_label(y))}</text></svg>')
+    parts.append(f'<text class="label" x="{_n(LEFT)}" y="{_n(TOP - 9)}">{escape(_label(y))}</text></svg>')
     return "".join(parts)
 
 
 def _label(axis: Axis) -> str:
     return f"{axis.label}, {axis.unit}" if axis.unit else axis.label
-
-
-def _digits(axis: Axis) -> int:
-    span = abs(axis.high - axis.low)
-    return 0 if span >= 8 else 1 if span >= 0.8 else 2
 
 
 def _x(axis: Axis, value: float) -> float:

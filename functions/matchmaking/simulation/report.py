@@ -107,15 +107,8 @@ def _difference(first: Figure, second: Figure) -> str:
 
 def _rules(subjects: Sequence[Subject]) -> str:
     changes = rule_changes(subjects[0].trace.rules, subjects[1].trace.rules)
-    rows = [
-        [
-            f"<td><code>{escape(c.path)}</code></td>",
-            f'<td class="left wrap">{escape(c.first)}</td>',
-            f'<td class="left wrap">{escape(c.second)}</td>',
-        ]
-        for c in changes
-    ]
-    body = table(["field", *(subject.name for subject in subjects)], rows) if rows else "<p>Nothing.</p>\n"
+    rows = [[f"<td><code>{escape(change.path)}</code></td>", change.first, change.second] for change in changes]
+    body = table(["field", *(subject.name for subject in subjects)], rows, left=3) if rows else "<p>Nothing.</p>\n"
     return section("What differs in the rules", "The same players arrived at the same times for both.", body)
 
 
@@ -200,11 +193,14 @@ def _quality(subjects: Sequence[Subject]) -> str:
             (0.0, measures.nice(imbalance)),
         )
     )
+    even = 100 / sum(team.quantity for team in subjects[0].trace.rules.teams)
     pictures.append(
-        _histogram(subjects, "Predicted chance of the favourite", "50 % is an even match of two teams.", "favourite", "chance", (0.0, 1.0))
+        _histogram(
+            subjects, "Chance of the favourite", f"As predicted; {even:.3g} % is an even match.", "favourite", "chance, %", (even, 100.0)
+        )
     )
     if subjects[0].trace.rules.min_match_players < subjects[0].trace.rules.max_match_players:
-        pictures.append(_histogram(subjects, "Fill", "Players in a match, over the most that it takes.", "fill", "fill", (0.0, 1.0)))
+        pictures.append(_histogram(subjects, "Fill", "Players in a match, over the most that it takes.", "fill", "fill, %", (0.0, 100.0)))
     return section("The matches", "How good they are, and what waiting buys.", f'<div class="plots">\n{"".join(pictures)}</div>')
 
 
@@ -212,7 +208,7 @@ def _histogram(subjects: Sequence[Subject], heading: str, says: str, column: str
     bins = 20
     series = []
     for subject in subjects:
-        values = measures.fill(subject.trace) / 100 if column == "fill" else getattr(subject.trace.matches, column)
+        values = measures.column(subject.trace, column)
         series.append(Line(subject.name, subject.style, measures.shares(values, limits[0], limits[1], bins).tolist()))
     most = measures.nice(max(max(line.values) for line in series))
     return plot(heading, says, columns(Axis(label, *limits), Axis("share of matches", 0, most, "%"), series, heading))

@@ -68,13 +68,15 @@ def blocked(subjects: Sequence[Subject]) -> str:
         rows = [
             [
                 f"<td><code>{escape(rule)}</code></td>",
-                f'<td class="left"><span class="bar {subject.style}" style="width:{share * 2.4:.0f}px"></span>{number(share)} %</td>',
+                f'<td><span class="bar {subject.style}" style="width:{share * 2.4:.0f}px"></span>{number(share)} %</td>',
                 number(expired, 0),
             ]
             for rule, share, expired in measures.blockers(subject.trace)
         ]
         whose = f"<h3>{escape(subject.name)}</h3>" if len(subjects) == 2 else ""
-        parts.append(whose + (table(["rule", "of those who waited", "expired for it"], rows) if rows else "<p>Nobody had to wait.</p>\n"))
+        parts.append(
+            whose + (table(["rule", "of those who waited", "expired for it"], rows, left=2) if rows else "<p>Nobody had to wait.</p>\n")
+        )
     return section(
         "What blocked",
         "The rule that kept the oldest tickets of a queue waiting, sampled every ten rounds, and the tickets that expired. `players`: too few waited.",
