@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+
 from matchmaking.store.connect import open_store
 from matchmaking.store.redis_store import RedisStore
 from support.redis_server import RedisServer, flush

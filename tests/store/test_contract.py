@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+
 from matchmaking.core.pool import load_pool
 from matchmaking.core.ticket import Player, Ticket
 from matchmaking.protocol.events import MATCH_READY

@@ -30,6 +30,7 @@ from matchmaking.store.bus import Bus
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave
+from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import happened
 from matchmaking.telemetry.metrics import GatewayMetrics
 
@@ -137,8 +138,7 @@ class Hub:
                 await asyncio.sleep(min(pause, 0.02))
         while self.sessions and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        for task in list(self._tasks):
-            task.cancel()
+        await end_tasks(self._tasks)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something in the background; what goes wrong is logged, never lost."""

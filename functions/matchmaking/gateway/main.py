@@ -17,6 +17,7 @@ from quart import Blueprint
 
 from matchmaking.protocol.messages import MAX_MESSAGE_BYTES
 from matchmaking.settings import Settings
+from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import configure_logs, happened
 
 from . import rounds, websocket_server
@@ -92,11 +93,12 @@ async def _serve(
 ) -> None:
     websocket_server.install()
     settings, hub = services.settings, services.hub
+    port = listener.getsockname()[1]
     app = create_app(services, blueprints)
 
     @app.before_serving
     async def ready() -> None:
-        happened(_log, "gateway started", gateway=hub.id, host=settings.host, port=listener.getsockname()[1])
+        happened(_log, "gateway started", gateway=hub.id, host=settings.host, port=port)
         if on_ready is not None:
             asyncio.get_running_loop().call_soon(on_ready)
 
@@ -109,9 +111,7 @@ async def _serve(
     try:
         await serve(app, hypercorn_config(listener), shutdown_trigger=drained)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         happened(_log, "gateway stopped", gateway=hub.id)
 
 

@@ -10,6 +10,7 @@ from matchmaking.store.interface import Store
 from matchmaking.telemetry.logs import happened
 
 REFRESH_EVERY = 2.0  # s
+MISS_PAUSE = 0.1  # s
 _log = logging.getLogger(__name__)
 
 
@@ -32,14 +33,14 @@ class Pools:
         return [(name, rules) for name, (_, rules) in sorted(self._known.items())]
 
     async def find(self, name: str) -> PoolRules | None:
-        """The rules of a pool; reads anew if it is unknown, at most once in a while however often it is asked."""
-        found = self.get(name)
-        if found is None:
+        """The rules of a pool; a name that is unknown is looked up, but however many ask, the store is read at most every `MISS_PAUSE`."""
+        asked = time.monotonic()
+        if name not in self._known:
             async with self._lock:
-                if time.monotonic() - self._read > REFRESH_EVERY / 2:
+                if self._read <= asked:  # else the read that we waited for has answered us too
+                    await asyncio.sleep(max(0.0, self._read + MISS_PAUSE - asked))
                     await self.refresh()
-            found = self.get(name)
-        return found
+        return self.get(name)
 
     async def refresh(self) -> None:
         """Read all pools."""

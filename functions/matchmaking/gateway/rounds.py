@@ -5,7 +5,8 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 Queue = tuple[str, str, str]
 
 
-def background(hub: Hub) -> list[Awaitable[None]]:
+def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
     """All of a gateway's periodic work, to be awaited together."""
     return [
         _every(TICK, hub, tick),

@@ -19,6 +19,7 @@ from .calls import translate
 from .connect import open_client, parse_redis_url
 from .errors import StoreError, StoreUnavailableError
 from .interface import Store
+from .tasks import end_tasks
 
 CANARY_EVERY = 1.0  # s
 CANARY_LATE = 3.0  # s
@@ -64,9 +65,7 @@ class Bus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         with contextlib.suppress(RedisError, OSError):
             await self._pubsub.aclose()
         await self._client.aclose()
