@@ -1,20 +1,151 @@
-"""Whether a pool takes a ticket at all; asked before anything is reserved for it."""
+"""Whether a pool takes a ticket at all: asked by the gateway before anything is reserved for it, and by a round before it looks closer.
+
+The same checks stand at both doors, because a record in the store may be older than the rules or come from elsewhere. A round
+must not stop for one bad ticket, so it asks `flaw` and sets the ticket aside; a gateway asks `check_ticket` and tells the client.
+"""
+
+import math
+from collections.abc import Iterator
 
 from .errors import InvalidTicketError
-from .pool import PoolRules
-from .ticket import Ticket
+from .pool import ComparisonRule, DistanceRule, IntersectionRule, LatencyRule, PoolRules, Rule, TeamDistanceRule
+from .ticket import Player, Ticket
+
+LARGEST_NUMBER = 1e12  # of ratings and attributes: sums of a thousand stay exact enough to compare
+LONGEST_LATENCY = 1e6  # ms; a measurement beyond is none
 
 
 def check_ticket(ticket: Ticket, rules: PoolRules) -> None:
     """Check a ticket against its pool.
 
     Raises:
-        InvalidTicketError: it can never be matched there; path and code say why.
+        InvalidTicketError: it can never be matched there; path and code say why. Codes: unknown_region, unknown_mode, empty_ticket, party_too_large,
+            duplicate_player, invalid_time, invalid_rating, invalid_latency, missing_latency, invalid_attribute, missing_attribute,
+            unknown_team, unknown_role.
     """
+    found = flaw(ticket, rules) or next(_missing_latencies(ticket, rules), None)
+    if found is not None:
+        raise found
+
+
+def flaw(ticket: Ticket, rules: PoolRules) -> InvalidTicketError | None:
+    """What keeps a ticket out of every round; None if nothing does."""
+    return next(_flaws(ticket, rules), None)
+
+
+def _flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
     if rules.region(ticket.region) is None:
         names = ", ".join(region.name for region in rules.regions)
-        raise InvalidTicketError("region", f"the pool has no region `{ticket.region[:80]}`; it has {names}", "unknown_region")
+        yield InvalidTicketError("region", f"the pool has no region `{ticket.region[:80]}`; it has {names}", "unknown_region")
     if ticket.mode not in rules.modes:
-        raise InvalidTicketError("mode", f"the pool has no mode `{ticket.mode[:80]}`; it has {', '.join(rules.modes)}", "unknown_mode")
-    if len(ticket.players) > rules.party.max_size:
-        raise InvalidTicketError("players", f"the pool takes parties of up to {rules.party.max_size}", "party_too_large")
+        yield InvalidTicketError("mode", f"the pool has no mode `{ticket.mode[:80]}`; it has {', '.join(rules.modes)}", "unknown_mode")
+    for name, time in (("enqueued", ticket.enqueued), ("headStart", ticket.head_start)):
+        if not math.isfinite(time):
+            yield InvalidTicketError(name, "is not a finite number of seconds", "invalid_time")
+    yield from _size_flaws(ticket, rules)
+    seen: set[str] = set()
+    for i, player in enumerate(ticket.players):
+        if player.id in seen:
+            yield InvalidTicketError(f"players[{i}].id", f"`{player.id[:80]}` is in the party twice", "duplicate_player")
+        seen.add(player.id)
+        yield from _player_flaws(player, f"players[{i}]", rules)
+
+
+def _size_flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    if ticket.backfill is not None:
+        yield from _backfill_flaws(ticket, rules)
+        return
+    size = len(ticket.players)
+    largest = max(team.max_players for team in rules.teams)
+    if size == 0:
+        yield InvalidTicketError("players", "has nobody in it", "empty_ticket")
+    if size > rules.party.max_size:
+        yield InvalidTicketError("players", f"the pool takes parties of up to {rules.party.max_size}", "party_too_large")
+    if size > largest:
+        yield InvalidTicketError("players", f"a party of {size} fits into no team; the largest takes {largest}", "party_too_large")
+
+
+def _backfill_flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    if ticket.backfill is None:
+        return
+    if ticket.players:
+        yield InvalidTicketError(
+            "players", "a backfill ticket brings no players of its own; they are in backfill.teams", "invalid_backfill"
+        )
+    names = {f"{team.name}-{i + 1}" if team.quantity > 1 else team.name: team for team in rules.teams for i in range(team.quantity)}
+    for name, players in ticket.backfill.teams.items():
+        if name not in names:
+            yield InvalidTicketError(f"backfill.teams.{name[:80]}", f"the pool has no such team; it has {', '.join(names)}", "unknown_team")
+        elif len(players) > names[name].max_players:
+            yield InvalidTicketError(f"backfill.teams.{name}", f"has {len(players)} players, over maxPlayers", "party_too_large")
+        for i, player in enumerate(players):
+            if not _finite(player.rating):
+                yield InvalidTicketError(f"backfill.teams.{name[:80]}[{i}].rating", "is not a finite number", "invalid_rating")
+
+
+def _player_flaws(player: Player, path: str, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    if not _finite(player.rating):
+        yield InvalidTicketError(f"{path}.rating", "is not a finite number", "invalid_rating")
+    if not _finite(player.sigma) or player.sigma < 0:
+        yield InvalidTicketError(f"{path}.sigma", "is not a finite number of at least 0", "invalid_rating")
+    for region, value in player.latency.items():
+        if not (_finite(value) and 0 <= value <= LONGEST_LATENCY):
+            yield InvalidTicketError(f"{path}.latency.{region[:80]}", "is not a number of milliseconds of at least 0", "invalid_latency")
+    for rule in rules.rules:
+        yield from _attribute_flaws(player, path, rule)
+    yield from _role_flaws(player, path, rules)
+
+
+def _role_flaws(player: Player, path: str, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    """In a pool all of whose teams have quotas, a role that no quota names is most likely misspelt; harmless, so only counted if nothing is left."""
+    quotas = {quota.name for team in rules.teams for quota in team.roles if quota.max > 0}
+    if player.roles and quotas and not quotas.intersection(player.roles) and _seats_are_all_quotas(rules):
+        yield InvalidTicketError(
+            f"{path}.roles", f"no team has room for {', '.join(player.roles)[:80]}; roles are {', '.join(sorted(quotas))}", "unknown_role"
+        )
+
+
+def _seats_are_all_quotas(rules: PoolRules) -> bool:
+    return all(sum(quota.min for quota in team.roles) >= team.max_players for team in rules.teams)
+
+
+def _attribute_flaws(player: Player, path: str, rule: Rule) -> Iterator[InvalidTicketError]:
+    """What the attribute that a rule looks at must be. A preference, or a rule for some teams only, can do without it."""
+    if not isinstance(rule, ComparisonRule | IntersectionRule | DistanceRule | TeamDistanceRule):
+        return
+    if rule.attribute == "rating" and not isinstance(rule, IntersectionRule):
+        return
+    value = player.attributes.get(rule.attribute)
+    at = f"{path}.attributes.{rule.attribute}"
+    if value is None:
+        if rule.weight is None and not (isinstance(rule, ComparisonRule) and rule.teams):
+            yield InvalidTicketError(at, f"is missing; the rule `{rule.name}` needs it", "missing_attribute")
+    elif isinstance(rule, DistanceRule | TeamDistanceRule):
+        if not _is_number(value):
+            yield InvalidTicketError(at, f"must be a finite number for the rule `{rule.name}`", "invalid_attribute")
+    elif isinstance(rule, IntersectionRule):
+        if not isinstance(value, str | list) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+            yield InvalidTicketError(at, f"must be a list of words for the rule `{rule.name}`", "invalid_attribute")
+    elif not isinstance(value, str) and not _is_number(value):
+        yield InvalidTicketError(at, f"must be a word or a finite number for the rule `{rule.name}`", "invalid_attribute")
+    elif rule.operator not in {"=", "!="} and rule.value is not None and isinstance(value, str) != isinstance(rule.value, str):
+        yield InvalidTicketError(at, f"cannot be compared ({rule.operator}) with the value of the rule `{rule.name}`", "invalid_attribute")
+
+
+def _missing_latencies(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    """For the gateway only: in the store such a ticket waits, because the rule may give way with time."""
+    for rule in rules.rules:
+        if isinstance(rule, LatencyRule) and rule.weight is None and rule.on_missing == "reject":
+            for i, player in enumerate(ticket.players):
+                if ticket.region not in player.latency:
+                    yield InvalidTicketError(
+                        f"players[{i}].latency.{ticket.region}", f"is missing; the rule `{rule.name}` needs it", "missing_latency"
+                    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and _finite(float(value))
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= LARGEST_NUMBER

@@ -9,11 +9,16 @@ class QueueView:
     """The waiting tickets of one queue (and of its neighbours', once those may spill).
 
     Mutable on purpose: the matcher keeps one for its life and tells it what changed, so that a round need not start from nothing.
+
+    Args:
+        tickets: to begin with.
+        region: where the queue's matches are played. Left out: each ticket's own region, and, once it may spill, its neighbours.
     """
 
-    __slots__ = ("_tickets",)
+    __slots__ = ("_tickets", "region")
 
-    def __init__(self, tickets: Iterable[Ticket] = ()) -> None:
+    def __init__(self, tickets: Iterable[Ticket] = (), region: str | None = None) -> None:
+        self.region = region
         self._tickets: dict[str, Ticket] = {}
         for ticket in tickets:
             self.add(ticket)

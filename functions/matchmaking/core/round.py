@@ -1,6 +1,6 @@
 """What a round returns: matches, and for every ticket left waiting the reason why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -66,11 +66,11 @@ class Round(Struct, frozen=True):
     """One pass over a queue.
 
     Attributes:
-        matches: no ticket is in two of them.
+        matches: no ticket is in two of them. A sequence that may build its values when asked.
         reasons: ticket id → reason, for each ticket that is in no match. A mapping that may compute its values when asked.
         poisoned: ticket id → what is wrong with it, for tickets that no round can take (a NaN, a party too large).
     """
 
-    matches: tuple[Match, ...]
+    matches: Sequence[Match]
     reasons: Mapping[str, Reason]
     poisoned: Mapping[str, str] = {}

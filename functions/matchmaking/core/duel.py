@@ -1,0 +1,185 @@
+"""Matches of two lone tickets, for queues of up to a few thousand: no numeric library.
+
+1. Tickets in the order of their ratings.
+2. Dynamic programming along that order. The best way to settle the first t tickets ends in one of six patterns (`_settle`): the last one
+   waits, or the last two, three or four are settled together, pairs that skip or cross a neighbour included. The cost of waiting
+   exceeds that of any pair, so as many as possible are matched; for the old it is higher, for the starving much higher.
+3. What is left over tries augmenting paths (`augment`), which reach further than four neighbours.
+
+As good as a minimum-weight maximum matching in pairs, and near it in gaps, at a small part of its cost (measured: loadtest/bench_matching.py).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from .augment import enlarge
+from .candidate import Entry, Side, empty_sides
+from .evaluate import Frame, judge_group, judge_sides
+from .pool import DistanceRule, TeamDistanceRule
+
+WAITING = 1e7  # cost of leaving a ticket unmatched; over the sum of all gaps and weights of a pair (32 rules × 1,000 each)
+STARVING = 4 * WAITING
+AGE_SHARE = 2.0  # base windows that a ticket at the starvation bound is worth over a fresh one, when one of the two must wait
+REACH = 24  # neighbours to each side that an augmenting path may use
+
+PairCost = Callable[[int, int], float]
+
+
+def is_duel(sides: Sequence[Side]) -> bool:
+    """Whether a match is always two players in two places of their own."""
+    return sum(side.kind.max_players for side in sides) == 2 and all(side.kind.min_players == side.kind.max_players for side in sides)
+
+
+def rating_order(entries: Sequence[Entry]) -> list[Entry]:
+    """In order of rating; ties by time and id, so that the order of arrival in memory does not matter."""
+    ordered = sorted(entries, key=lambda entry: (entry.rating, entry.ticket.enqueued, entry.ticket.id))
+    for place, entry in enumerate(ordered):
+        entry.place = place
+    return ordered
+
+
+def arrangements(sides: Sequence[Side], a: Entry, b: Entry) -> list[tuple[Side, ...]]:
+    """The ways to seat two tickets: one, or two if the teams differ."""
+    if len(sides) == 1:
+        return [(sides[0].filled((a, b)),)]
+    one, other = sides
+    seated: list[tuple[Side, ...]] = [(one.filled((a,)), other.filled((b,)))]
+    if one.kind is not other.kind:
+        seated.append((one.filled((b,)), other.filled((a,))))
+    return seated
+
+
+def seat(frame: Frame, sides: Sequence[Side], a: Entry, b: Entry) -> tuple[tuple[Side, ...] | None, float]:
+    """The better arrangement of a pair that the rules admit, and its cost; None if they admit none."""
+    in_force = frame.schedule.at(frame.age((a, b)))
+    group = judge_group(frame, (a, b), (), in_force.rules)
+    if group.blocked:
+        return None, math.inf
+    best, least = None, math.inf
+    for seated in arrangements(sides, a, b):
+        verdict = judge_sides(frame, seated, in_force)
+        if not verdict.blocked and verdict.cost < least:
+            best, least = seated, verdict.cost
+    return best, group.cost + least
+
+
+def pair_up(frame: Frame, entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+    """The pairs of one bucket of lone tickets; each ticket at most once."""
+    ordered = rating_order(entries)
+    cost = _pair_cost(frame, ordered)
+    waiting = waiting_costs(frame, ordered)
+    mates = _settle(len(ordered), cost, waiting)
+    left = sorted((i for i, mate in enumerate(mates) if mate < 0), key=lambda i: (-ordered[i].age, ordered[i].ticket.id))
+    if len(left) > 1:
+        enlarge(mates, left, _neighbours(cost, len(ordered)), lambda i: waiting[i] >= STARVING)
+    return [(ordered[i], ordered[j]) for i, j in enumerate(mates) if i < j]
+
+
+def waiting_costs(frame: Frame, entries: Sequence[Entry]) -> list[float]:
+    """What it costs to leave each ticket waiting."""
+    bound = frame.rules.priority.starvation_bound
+    return [STARVING if entry.age >= bound else WAITING + AGE_SHARE * entry.age / bound for entry in entries]
+
+
+def _neighbours(cost: PairCost, count: int) -> Callable[[int], list[int]]:
+    known: dict[int, list[int]] = {}
+
+    def neighbours(i: int) -> list[int]:
+        found = known.get(i)
+        if found is None:
+            near = [(cost(min(i, j), max(i, j)), j) for j in range(max(0, i - REACH), min(count, i + REACH + 1)) if j != i]
+            found = known[i] = [j for value, j in sorted(near) if value < math.inf]
+        return found
+
+    return neighbours
+
+
+def _settle(count: int, cost: PairCost, waiting: Sequence[float]) -> list[int]:
+    """Partners by dynamic programming over the order; -1 for who waits."""
+    best = [0.0] * (count + 1)
+    pattern = [0] * (count + 1)
+    for t in range(1, count + 1):
+        i = t - 1
+        options = [best[t - 1] + waiting[i]]
+        if t > 1:
+            options.append(best[t - 2] + cost(i - 1, i))
+        if t > 2:
+            skip = cost(i - 2, i)
+            options.append(best[t - 3] + skip + waiting[i - 1])
+        if t > 3:
+            far = cost(i - 3, i)
+            options.append(best[t - 4] + cost(i - 3, i - 1) + skip)
+            options.append(best[t - 4] + far + cost(i - 2, i - 1))
+            options.append(best[t - 4] + far + waiting[i - 1] + waiting[i - 2])
+        best[t] = min(options)
+        pattern[t] = options.index(best[t])
+    mates = [-1] * count
+    t = count
+    while t > 0:
+        for a, b in _PATTERNS[pattern[t]][1]:
+            mates[t - a], mates[t - b] = t - b, t - a
+        t -= _PATTERNS[pattern[t]][0]
+    return mates
+
+
+# How many tickets a pattern settles, and who pairs with whom, counted back from its end.
+_PATTERNS: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (
+    (1, ()),
+    (2, ((2, 1),)),
+    (3, ((3, 1),)),
+    (4, ((4, 2), (3, 1))),
+    (4, ((4, 1), (3, 2))),
+    (4, ((4, 1),)),
+)
+
+
+def _pair_cost(frame: Frame, ordered: Sequence[Entry]) -> PairCost:
+    """Cost of a pair by places, infinite if the rules forbid it; each pair is judged once."""
+    sides = empty_sides(frame.rules)
+    known: dict[tuple[int, int], float] = {}
+    judge_pair = _window_cost(frame, ordered) if only_windows(frame) else None
+
+    def cost(i: int, j: int) -> float:
+        found = known.get((i, j))
+        if found is None:
+            found = known[i, j] = seat(frame, sides, ordered[i], ordered[j])[1]
+        return found
+
+    return judge_pair or cost
+
+
+def only_windows(frame: Frame) -> bool:
+    """Whether the pool has nothing but hard rating windows, whose width depends on age alone."""
+    plain = all(
+        isinstance(rule, DistanceRule | TeamDistanceRule)
+        and rule.attribute == "rating"
+        and rule.weight is None
+        and not (isinstance(rule, DistanceRule) and (rule.uncertainty or rule.around == "team"))
+        for rule in frame.rules.rules
+    )
+    kept = all(step.disable or step.target.endswith(".maxDistance") for step in frame.rules.expansions.steps)
+    return (
+        plain
+        and kept
+        and not any(team.roles for team in frame.rules.teams)
+        and len(empty_sides(frame.rules)) == 2
+        and frame.rules.expansions.age_selection != "average"
+    )
+
+
+def _window_cost(frame: Frame, ordered: Sequence[Entry]) -> PairCost:
+    """As `seat`, for pools of which `only_windows` holds: the window of the ticket whose age counts is all there is to look at."""
+    ratings = [entry.rating for entry in ordered]
+    ages = [entry.age for entry in ordered]
+    windows, scale = [], sum(1.0 / base for base in frame.bases.values())
+    for age in ages:
+        rules = frame.schedule.at(age).rules
+        windows.append(min((rule.max_distance for rule in rules if isinstance(rule, DistanceRule | TeamDistanceRule)), default=math.inf))
+    oldest = frame.rules.expansions.age_selection == "oldest"
+
+    def cost(i: int, j: int) -> float:
+        gap = abs(ratings[j] - ratings[i])
+        counts = i if (ages[i] >= ages[j]) == oldest else j
+        return min(gap * scale, 1e6) if gap <= windows[counts] else math.inf
+
+    return cost

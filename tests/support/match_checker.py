@@ -1,0 +1,222 @@
+"""A second opinion on matches: every rule told again, slowly and from the manifest's words, without the production code.
+
+Only `pool.py`'s types are shared. Tests ask `faults` about each match that a round proposes; an empty list means that sizes, roles and
+all hard rules hold at the tickets' ages.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, product
+from typing import Any
+
+from matchmaking.core.pool import PoolRules, Team
+from matchmaking.core.round import Match
+from matchmaking.core.ticket import Player, Ticket
+
+SLACK = 1e-6  # floating point may differ in the last digits
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+
+
+class Now:
+    """What is in force for a match: rule name → its fields, team name → fewest players."""
+
+    def __init__(self, rules: PoolRules, age: float) -> None:
+        self.fields: dict[str, dict[str, Any]] = {
+            rule.name: {"type": type(rule).__name__, **{name: getattr(rule, name) for name in rule.__struct_fields__}}
+            for rule in rules.rules
+        }
+        self.fewest: dict[str, int] = {team.name: team.min_players for team in rules.teams}
+        for step in rules.expansions.steps:
+            self._apply(step, age)
+
+    def _apply(self, step: Any, age: float) -> None:
+        owner, _, target = step.target.partition(".")
+        if age < step.after:
+            return
+        if step.disable:
+            self.fields.pop(owner, None)
+            return
+        if owner in self.fewest:
+            self.fewest[owner] = max(1, int(self._moved(step, age, self.fewest[owner])))
+        elif owner in self.fields:
+            field = _snake(target)
+            value = self._moved(step, age, float(self.fields[owner].get(field) or 0.0))
+            self.fields[owner][field] = max(1, int(value)) if field == "min_count" else value
+
+    @staticmethod
+    def _moved(step: Any, age: float, base: float) -> float:
+        if step.value is not None:
+            return float(step.value)
+        times = int((age - step.after) // step.every)
+        if not times:
+            return base
+        value = base + step.by * times
+        if step.limit is not None:
+            value = min(value, max(step.limit, base)) if step.by > 0 else max(value, min(step.limit, base))
+        return max(0.0, value)
+
+
+def match_age(rules: PoolRules, tickets: Sequence[Ticket], now: float) -> float:
+    """The age that the pool's `ageSelection` picks."""
+    ages = [max(0.0, now - ticket.enqueued + ticket.head_start) for ticket in tickets]
+    pick = {"oldest": max(ages), "newest": min(ages), "average": sum(ages) / len(ages)}
+    return pick[rules.expansions.age_selection]
+
+
+def faults(match: Match, rules: PoolRules, now: float) -> list[str]:
+    """What is wrong with a match, in words; empty if nothing is."""
+    expected = [(f"{team.name}-{i + 1}" if team.quantity > 1 else team.name, team) for team in rules.teams for i in range(team.quantity)]
+    if [team.name for team in match.teams] != [name for name, _ in expected]:
+        return [f"teams are {[team.name for team in match.teams]}"]
+    backfills = [ticket for ticket in match.tickets if ticket.backfill]
+    if len(backfills) > 1:
+        return ["two backfill tickets"]
+    there: dict[str, tuple[Player, ...]] = backfills[0].backfill.teams if backfills and backfills[0].backfill else {}
+    rosters = [
+        (kind, [ticket for ticket in team.tickets if not ticket.backfill], there.get(team.name, ()))
+        for team, (_, kind) in zip(match.teams, expected, strict=True)
+    ]
+    force = Now(rules, match_age(rules, match.tickets, now))
+    found = _sizes(rosters, force)
+    check = _Check(rules, match, rosters, now)
+    for name, fields in force.fields.items():
+        if fields["weight"] is None and not getattr(check, "_" + fields["type"])(fields):
+            found.append(f"rule {name} is broken: {fields}")
+    return found
+
+
+Roster = tuple[Team, list[Ticket], Sequence[Player]]
+
+
+def _sizes(rosters: Sequence[Roster], force: Now) -> list[str]:
+    found = []
+    for kind, tickets, there in rosters:
+        players = [*there, *(player for ticket in tickets for player in ticket.players)]
+        if not force.fewest[kind.name] <= len(players) <= kind.max_players:
+            found.append(f"{kind.name} has {len(players)} players")
+        elif not _roles_hold(players, kind):
+            found.append(f"{kind.name} cannot fill its roles with {[player.roles for player in players]}")
+    return found
+
+
+def _roles_hold(players: Sequence[Player], kind: Team) -> bool:
+    """By trying every assignment of players to roles (small teams only)."""
+    quotas = {quota.name: quota for quota in kind.roles if quota.weight is None}
+    if not quotas:
+        return True
+    choices = [
+        [*sorted(quotas), ""] if not player.roles else [role if role in quotas else "" for role in player.roles] for player in players
+    ]
+    return any(all(quota.min <= way.count(name) <= quota.max for name, quota in quotas.items()) for way in product(*choices))
+
+
+class _Check:
+    """One method per rule type; each is True if the rule holds."""
+
+    def __init__(self, rules: PoolRules, match: Match, rosters: Sequence[Roster], now: float) -> None:
+        self.rules, self.match, self.rosters, self.now = rules, match, rosters, now
+        self.tickets = [ticket for _, tickets, _ in rosters for ticket in tickets]
+        self.there = [player for _, _, there in rosters for player in there]
+        self.everybody = [*(player for ticket in self.tickets for player in ticket.players), *self.there]
+
+    def _number(self, player: Player, attribute: str) -> float:
+        return player.rating if attribute == "rating" else float(player.attributes.get(attribute, math.nan))  # type: ignore[arg-type]
+
+    def _party_number(self, ticket: Ticket, attribute: str) -> float:
+        values = [self._number(player, attribute) for player in ticket.players]
+        return {"average": sum(values) / len(values), "max": max(values), "min": min(values)}[self.rules.party.rating_aggregation]
+
+    def _average(self, tickets: Sequence[Ticket], there: Sequence[Player], attribute: str) -> float:
+        values = [self._party_number(ticket, attribute) for ticket in tickets for _ in ticket.players]
+        values += [self._number(player, attribute) for player in there]
+        return sum(values) / len(values)
+
+    def _DistanceRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        groups = [(self.tickets, self.there)] if rule["around"] == "match" else [(tickets, there) for _, tickets, there in self.rosters]
+        for tickets, there in groups:
+            for ticket in tickets:
+                others = [other for other in tickets if other is not ticket]
+                two = len(tickets) == 2 and not there
+                center = self._party_number(others[0], rule["attribute"]) if two else self._average(tickets, there, rule["attribute"])
+                sigma = sum(player.sigma for player in ticket.players) / len(ticket.players)
+                if (
+                    not abs(self._party_number(ticket, rule["attribute"]) - center)
+                    <= rule["max_distance"] + rule["uncertainty"] * sigma + SLACK
+                ):
+                    return False
+        return True
+
+    def _TeamDistanceRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        means = [self._average(tickets, there, rule["attribute"]) for _, tickets, there in self.rosters if tickets or there]
+        return max(means) - min(means) <= rule["max_distance"] + SLACK
+
+    def _ComparisonRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        groups = [self.everybody]
+        if rule["teams"]:
+            groups = [
+                [*(player for ticket in tickets for player in ticket.players), *there]
+                for kind, tickets, there in self.rosters
+                if kind.name in rule["teams"]
+            ]
+        return all(self._compared(rule, [player.attributes.get(rule["attribute"]) for player in group]) for group in groups)
+
+    @staticmethod
+    def _compared(rule: dict[str, Any], values: list[Any]) -> bool:
+        wanted = rule["value"]
+        if wanted is None:
+            return {"=": len(set(values)) <= 1, "!=": len(set(values)) == len(values)}.get(rule["operator"], True)
+        test = {
+            "=": lambda v: v == wanted,
+            "!=": lambda v: v != wanted,
+            "<": lambda v: v < wanted,
+            "<=": lambda v: v <= wanted,
+            ">": lambda v: v > wanted,
+            ">=": lambda v: v >= wanted,
+        }[rule["operator"]]
+        return all(test(value) for value in values)
+
+    def _IntersectionRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        sets = [set(player.attributes[rule["attribute"]]) for player in self.everybody if rule["attribute"] in player.attributes]  # type: ignore[arg-type]
+        return not sets or len(set.intersection(*sets)) >= rule["min_count"]
+
+    def _LatencyRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        values = [player.latency.get(self.match.region) for ticket in self.tickets for player in ticket.players]
+        if None in values and rule["on_missing"] == "reject":
+            return False
+        known = [value for value in values if value is not None]
+        spread = rule["max_spread_ms"]
+        return not known or (max(known) <= rule["max_latency_ms"] and (spread is None or max(known) - min(known) <= spread + SLACK))
+
+    def _companies(self) -> list[tuple[float, list[Player]]]:
+        ages = {ticket.id: max(0.0, self.now - ticket.enqueued + ticket.head_start) for ticket in self.match.tickets}
+        found = [(ages[ticket.id], list(ticket.players)) for ticket in self.tickets]
+        if self.there:
+            found.append((max(ages[ticket.id] for ticket in self.match.tickets if ticket.backfill), self.there))
+        return found
+
+    def _AvoidRecentOpponentsRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        for (age, ours), (other_age, theirs) in combinations(self._companies(), 2):
+            if max(age, other_age) >= rule["release_after"]:
+                continue
+            for a, b in product(ours, theirs):
+                if a.id in b.recent[: rule["last_matches"]] or b.id in a.recent[: rule["last_matches"]]:
+                    return False
+        return True
+
+    def _BlocklistRule(self, _rule: dict[str, Any]) -> bool:  # noqa: N802
+        return not any(
+            a.id in b.blocked or b.id in a.blocked
+            for (_, ours), (_, theirs) in combinations(self._companies(), 2)
+            for a, b in product(ours, theirs)
+        )
+
+    def _PartyRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        if rule["largest"] is not None and any(len(ticket.players) > rule["largest"] for ticket in self.tickets):
+            return False
+        largest = [
+            max([len(ticket.players) for ticket in tickets] + [1] * bool(there)) for _, tickets, there in self.rosters if tickets or there
+        ]
+        return rule["max_size_difference"] is None or max(largest) - min(largest) <= rule["max_size_difference"]
