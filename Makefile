@@ -3,13 +3,13 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
-METRICS_PORT ?= 9090
+METRICS_PORT ?=
 BOTS ?= 6
 
 .PHONY: run test test-deep lint format e2e bench lock clean
 
 run: $(VENV)/installed
-	@exec $(BIN)/matchmaking dev --port $(PORT) --metrics-port $(METRICS_PORT) --bots $(BOTS)
+	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
 
 test: $(VENV)/installed
 	$(BIN)/pytest -m "not cluster" $(TESTS)
@@ -42,6 +42,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q functions  # a matcher's first start must not pay for the compiler
 	@touch $@
 
 clean:
