@@ -25,17 +25,21 @@ SAMPLE_EVERY = 10  # rounds between two samples of what blocks
 SAMPLE_TICKETS = 8  # the oldest of a queue, each time
 
 Progress = Callable[[float], None]  # called with the share that is done, 0 to 1
+FindMatches = Callable[[QueueView, PoolRules, float, Random], Round]
 
 
 class World:
     """One run, from the first arrival to the end of the last ticket (or of the time)."""
 
-    def __init__(self, rules: PoolRules, population: Population, round_every: float, until: float, seed: int) -> None:
+    def __init__(
+        self, rules: PoolRules, population: Population, round_every: float, until: float, seed: int, find: FindMatches = find_matches
+    ) -> None:
         self._rules = rules
         self._people = population
         self._step = round_every
         self._until = until
         self._random = Random(seed)
+        self._find = find
         self._times: list[float] = population.times.tolist()
         self._outcome = [WAITING] * len(self._times)
         self._wait = [0.0] * len(self._times)
@@ -96,7 +100,7 @@ class World:
 
     def _round(self, key: tuple[str, str], queue: QueueView, now: float, *, sampled: bool) -> Round:
         self._rounds += 1
-        found = find_matches(queue, self._rules, now, self._random)
+        found = self._find(queue, self._rules, now, self._random)
         for ticket_id in found.poisoned:
             self._leave(int(ticket_id[1:]), REFUSED, now)
         for match in found.matches:

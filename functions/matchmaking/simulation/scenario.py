@@ -6,11 +6,12 @@ import numpy as np
 from msgspec import Struct
 
 from matchmaking.core.errors import MatchmakingError
+from matchmaking.core.matching import find_matches
 from matchmaking.core.pool import PoolRules
 
 from .arrivals import Arrivals
 from .population import Population, party_sizes, populate
-from .run import Progress, World
+from .run import FindMatches, Progress, World
 from .trace import Trace
 
 
@@ -61,6 +62,6 @@ class Scenario(Struct, frozen=True, kw_only=True):
             raise ScenarioError("nobody arrives in the time given; raise --hours or the rate of --arrivals")
         return populate(pools, times, sizes[: len(times)], drawing)
 
-    def run(self, rules: PoolRules, population: Population, progress: Progress = lambda _: None) -> Trace:
-        """Match the population by these rules."""
-        return World(rules, population, self.round_every, self.until, self.seed).run(progress)
+    def run(self, rules: PoolRules, population: Population, progress: Progress = lambda _: None, find: FindMatches = find_matches) -> Trace:
+        """Match the population by these rules; `find` is the core, unless a benchmark or a test puts something around it."""
+        return World(rules, population, self.round_every, self.until, self.seed, find).run(progress)
