@@ -103,7 +103,7 @@ async def system() -> AsyncIterator[System]:
         "0",
         "--no-browser",
     ]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     running = System(port, process)
     try:
         for _ in range(200):

@@ -66,11 +66,17 @@ def _simulate(arguments: argparse.Namespace) -> None:
     rules = [pool.spec for pool in pools]
     population = scenario.population(rules)
     traces = [scenario.run(pool.spec, population, _progress(pool.name)) for pool in pools]
-    subjects = subjects_of([pool.name for pool in pools], traces)
+    subjects = subjects_of(_names(arguments, pools), traces)
     print(text_summary(subjects))  # noqa: T201
     if arguments.out is not None:
         arguments.out.write_text(report(subjects, scenario), encoding="utf-8")
         print(f"\nreport: {arguments.out}")  # noqa: T201
+
+
+def _names(arguments: argparse.Namespace, pools: "list[MatchmakingPool]") -> list[str]:
+    """The pools' names; two versions of one pool go by their files' names."""
+    names = [pool.name for pool in pools]
+    return names if len(set(names)) == len(names) else [arguments.pool.stem, arguments.compare.stem]
 
 
 def _scenario(arguments: argparse.Namespace) -> "Scenario":

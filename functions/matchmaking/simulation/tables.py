@@ -34,7 +34,9 @@ def fairness(subjects: Sequence[Subject]) -> str:
     names = " → ".join(subject.name for subject in subjects) if len(subjects) == 2 else ""
     introduction = "No kind of player should fare much worse than everybody does, unless the rules say so. Newcomers are uncertain, the margins have few peers. "
     return section(
-        "Fairness", introduction + (f"Each cell: {names}." if names else ""), table([*head, *(name for name, _, _ in shown)], rows)
+        "Fairness",
+        introduction + (f"Each cell: {names}; ✓ is better for players, ✗ worse." if names else ""),
+        table([*head, *(name for name, _, _ in shown)], rows),
     )
 
 

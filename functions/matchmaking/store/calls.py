@@ -1,4 +1,4 @@
-"""Script calls, coalesced: all calls of one event-loop turn go to Redis as one pipeline.
+"""Calls, coalesced: all scripts and frequent commands of one event-loop turn go to Redis as one pipeline.
 
 One awaited call costs the client several times what a pipelined one does. While `IN_FLIGHT` pipelines are under way, further calls gather, so that the
 batches grow with the load. Calls are safe to repeat (each script says how), so a lost connection is retried by the client library.
@@ -21,7 +21,7 @@ from .scripts import Script, script
 IN_FLIGHT = 4  # pipelines under way at once
 BATCH = 256  # calls in one pipeline: few enough that Redis answers others in between
 
-_Call = tuple[Script, list[str], list[Any], "asyncio.Future[Any]"]
+_Call = tuple["Script | None", list[Any], "asyncio.Future[Any]"]  # a script or a plain command, its words, who waits for the reply
 
 
 def translate(error: Exception) -> StoreError:
@@ -58,13 +58,26 @@ class Calls:
             StoreError: the script failed, or the reply belongs to another request.
         """
         request = f"{self._prefix}{next(self._requests):x}"
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._gathered.append((script(name), list(keys), [request, *arguments], future))
-        self._schedule()
-        reply: list[Any] = await future
+        called = script(name)
+        reply: list[Any] = await self._enter(called, ["EVALSHA", called.sha, len(keys), *keys, request, *arguments])
         if reply[0] != request.encode():  # a reply that went astray must not be believed (see CVE-2023-28858)
             raise StoreError(f"the reply to {name} belongs to another request")
         return reply
+
+    async def command(self, *words: Any) -> Any:
+        """Run a plain command, of a kind that may be repeated; its reply as the client library reads it.
+
+        Raises:
+            StoreUnavailableError: Redis cannot be reached or is not ready.
+            StoreError: Redis refused it.
+        """
+        return await self._enter(None, list(words))
+
+    def _enter(self, called: Script | None, words: list[Any]) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._gathered.append((called, words, future))
+        self._schedule()
+        return future
 
     def _schedule(self) -> None:
         if not self._scheduled and len(self._in_flight) < IN_FLIGHT:
@@ -91,7 +104,7 @@ class Calls:
             replies = await self._pipeline(batch)
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:  # Redis was restarted, or failed over
-                await self.load({batch[i][0] for i in unknown})
+                await self.load({called for i in unknown if (called := batch[i][0])})
                 again = await self._pipeline([batch[i] for i in unknown])
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
@@ -112,8 +125,8 @@ class Calls:
 
     async def _pipeline(self, batch: list[_Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
-        for called, keys, arguments, _ in batch:
-            pipeline.execute_command("EVALSHA", called.sha, len(keys), *keys, *arguments)
+        for _, words, _ in batch:
+            pipeline.execute_command(*words)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 

@@ -1,9 +1,10 @@
 """The store on Redis: one typed method for each script."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis, RedisCluster
@@ -19,7 +20,7 @@ from .interface import LATE_JOIN_MS, LOG_CAP, MARK_MS, MATCHER_MS, OUTBOX_CAP, P
 _encoder = msgspec.json.Encoder()
 _entry_decoder = msgspec.json.Decoder(values.RelayEntry)
 _Pool = msgspec.json.Decoder(tuple[int, msgspec.Raw])
-T = TypeVar("T")
+CONNECTIONS = 32  # for commands that are not coalesced; the client library would open one for each call under way, and fail at a hundred
 
 
 class _QueueKeys(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class RedisStore:
     def __init__(self, client: "Redis | RedisCluster") -> None:
         self._client = client
         self._calls = Calls(client)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
 
     async def close(self) -> None:
         """Finish the calls under way; the client belongs to who opened it."""
@@ -75,7 +77,8 @@ class RedisStore:
 
     async def _plain(self, command: Any) -> Any:
         try:
-            return await command
+            async with self._slots:
+                return await command
         except (RedisError, OSError) as error:
             raise translate(error) from error
 
@@ -142,7 +145,7 @@ class RedisStore:
 
     async def record(self, place: values.Place) -> bytes | None:
         """A waiting ticket's packed record."""
-        found: bytes | None = await self._plain(self._client.hget(_pool(place.pool).tickets, place.ticket))
+        found: bytes | None = await self._calls.command("HGET", _pool(place.pool).tickets, place.ticket)
         return found
 
     async def cancel(self, place: values.Place, player: str, reason: str, event: values.RelayEntry) -> values.Cancellation:
@@ -296,17 +299,17 @@ class RedisStore:
 
     async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
         """The outbox' stream ids are the numbers."""
-        entries = await self._plain(self._client.xrange(keys.player_outbox(player), f"({seq}-0", "+"))
+        entries = await self._calls.command("XRANGE", keys.player_outbox(player), f"({seq}-0", "+")
         return [StoredEvent(int(entry.split(b"-")[0]), f[b"type"].decode(), f[b"data"], f[b"at"].decode()) for entry, f in entries]
 
     async def trim(self, player: str, seq: int) -> None:
         """Only what is older than the number that follows goes; the count of events lives elsewhere."""
-        await self._plain(self._client.xtrim(keys.player_outbox(player), minid=f"{seq + 1}-0", approximate=False))
+        await self._calls.command("XTRIM", keys.player_outbox(player), "MINID", f"{seq + 1}-0")
 
     async def publish(self, channel: str, type_: str, data: bytes, timestamp: str) -> None:
         """In the contract's envelope."""
         envelope = {"channel": channel, "message": {"type": type_, "data": msgspec.Raw(data), "timestamp": timestamp}}
-        await self._plain(self._client.execute_command("PUBLISH", channel, _encoder.encode(envelope)))
+        await self._calls.command("PUBLISH", channel, _encoder.encode(envelope))
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -336,7 +339,7 @@ class RedisStore:
 
     async def absent(self, player: str) -> None:
         """Not connected any more; if it connected elsewhere meanwhile, the next sign of life puts it back."""
-        await self._plain(self._client.zrem(keys.PRESENCE, player))
+        await self._calls.command("ZREM", keys.PRESENCE, player)
 
     async def positions(self, pool: str, region: str, mode: str, tickets: Sequence[str]) -> values.Standings:
         """See `positions.lua`."""
@@ -347,23 +350,23 @@ class RedisStore:
 
     async def put_sign_in_ticket(self, digest: str, player: str, seconds: int) -> None:
         """Gone by itself after `seconds`."""
-        await self._plain(self._client.set(keys.sign_in_ticket(digest), player, ex=seconds))
+        await self._calls.command("SET", keys.sign_in_ticket(digest), player, "EX", seconds)
 
     async def take_sign_in_ticket(self, digest: str) -> str | None:
         """GETDEL: it works once."""
-        player: bytes | None = await self._plain(self._client.getdel(keys.sign_in_ticket(digest)))
+        player: bytes | None = await self._calls.command("GETDEL", keys.sign_in_ticket(digest))
         return player.decode() if player else None
 
     # --- profiles, pools, numbers ------------------------------------------------------------------------------------
 
     async def preferences(self, player: str) -> bytes | None:
         """A field of the profile."""
-        found: bytes | None = await self._plain(self._client.hget(keys.profile(player), "preferences"))
+        found: bytes | None = await self._calls.command("HGET", keys.profile(player), "preferences")
         return found
 
     async def put_preferences(self, player: str, data: bytes) -> None:
         """A field of the profile."""
-        await self._plain(self._client.hset(keys.profile(player), "preferences", cast("Any", data)))
+        await self._calls.command("HSET", keys.profile(player), "preferences", data)
 
     async def put_pool(self, name: str, rules: PoolRules) -> int:
         """One writer (the operator, or `matchmaking dev`), so reading before writing is no race."""
