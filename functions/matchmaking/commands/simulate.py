@@ -67,10 +67,9 @@ def _simulate(arguments: argparse.Namespace) -> None:
     population = scenario.population(rules)
     traces = [scenario.run(pool.spec, population, _progress(pool.name)) for pool in pools]
     subjects = subjects_of(_names(arguments, pools), traces)
-    print(text_summary(subjects))  # noqa: T201
     if arguments.out is not None:
         arguments.out.write_text(report(subjects, scenario), encoding="utf-8")
-        print(f"\nreport: {arguments.out}")  # noqa: T201
+    print(text_summary(subjects) + (f"\n\nreport: {arguments.out}" if arguments.out is not None else ""))  # noqa: T201
 
 
 def _names(arguments: argparse.Namespace, pools: "list[MatchmakingPool]") -> list[str]:

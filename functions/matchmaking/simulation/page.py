@@ -36,7 +36,7 @@ th:first-child, td:first-child, .text2 :is(th, td):nth-child(2), .text3 :is(th, 
 th { color: var(--soft); font-weight: 600; }
 td.heat { background: color-mix(in srgb, var(--a) calc(var(--h) * 55%), transparent); }
 td small { color: var(--soft); margin-left: 6px; }
-.better { color: var(--good); } .worse { color: var(--bad); } .equal { color: var(--soft); }
+.better, .figure .better { color: var(--good); } .worse, .figure .worse { color: var(--bad); } .equal { color: var(--soft); }
 table .better::after { content: " ✓"; } table .worse::after { content: " ✗"; }
 .bar { display: inline-block; height: 11px; border-radius: 2px; background: var(--a); vertical-align: baseline; margin-right: 8px; }
 .bar.b { background: var(--b); } .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 6px; }

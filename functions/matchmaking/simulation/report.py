@@ -90,7 +90,7 @@ def _summary(subjects: Sequence[Subject]) -> str:
             values = "".join(
                 f'<b><span class="swatch {subject.style}"></span>{_value(figure)}</b>'
                 for subject, figure in zip(subjects, figures, strict=True)
-            ) + (f'<small class="{told}">{_difference(first, figures[1])} {MARKS[told]}</small>')
+            ) + (f'<small class="{told}">{_difference(first, figures[1])} {MARKS[told]}</small>' if told != "equal" else "<small>≈</small>")
         tiles.append(f'<div class="figure"><small>{escape(first.name)}</small>{values}<small>{escape(first.hint)}</small></div>')
     names = "".join(f'<span class="key"><span class="swatch {subject.style}"></span>{escape(subject.name)}</span>' for subject in subjects)
     legend = f"<p>{names}</p>\n" if len(subjects) == 2 else ""
@@ -125,7 +125,6 @@ def _over_time(subjects: Sequence[Subject]) -> str:
     arrivals: Sequence[float] = []
     for subject in subjects:
         at, rows = measures.wait_over_time(subject.trace)
-        dash = " dashed" if subject.style == "b" else ""
         shown = (50, 95) if both else PERCENTILES
         for k, q in enumerate(PERCENTILES):
             if q in shown:
@@ -133,7 +132,7 @@ def _over_time(subjects: Sequence[Subject]) -> str:
                 waits.append(Line(f"{subject.name} p{q}" if both else f"p{q}", style, rows[q].tolist()))
         _, rate, waiting = measures.queue_over_time(subject.trace)
         arrivals = rate.tolist()
-        queues.append(Line(subject.name, subject.style + dash if both else "a", waiting.tolist()))
+        queues.append(Line(subject.name, subject.style, waiting.tolist()))
     x, where = _time_axis(at)
     most = measures.nice(max((v for line in waits for v in line.values if np.isfinite(v)), default=1.0))
     deep = measures.nice(max(max(line.values) for line in queues))
@@ -171,7 +170,7 @@ def _quality(subjects: Sequence[Subject]) -> str:
         pictures.append(
             plot(
                 f"Rating gap against wait{whose}",
-                "Each match by the longest wait in it and the gap between its best and weakest player; darker is more.",
+                "Each match by the longest wait in it and the gap between its best and weakest player; stronger colour is more.",
                 heat(
                     Axis("longest wait in the match", 0, longest, "s"),
                     Axis("rating gap", 0, widest),
