@@ -15,10 +15,10 @@ from support.redis_server import free_port
 
 
 class DevProcess:
-    """A running `matchmaking dev` on free ports; its keys lie in `folder`."""
+    """A running `matchmaking dev` on free ports (or on `port`); its keys lie in `folder`."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, *words: str, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.words = ["--port", str(self.port), "--metrics-port", str(free_port()), "--no-browser", *words]
         self.environment = {**os.environ, "MATCHMAKING_DEV_DIR": str(folder / "keys")}
         self.log = folder / "dev.log"
