@@ -111,6 +111,24 @@ def test_a_population_has_what_the_rules_ask_for():
     assert np.mean(["tank" in player.roles or not player.roles for player in players]) > 1 / 3
 
 
+def test_players_have_just_played_their_like_where_the_rules_ask():
+    """Neighbours in rating of the same queue who came at about the same time, and never the own party."""
+    meeting = rules(rules=[{"name": "rematch", "type": "avoidRecentOpponents", "lastMatches": 3}, {"name": "blocked", "type": "blocklist"}])
+    population = Scenario(players=4000, arrivals=Arrivals("poisson", 20.0)).population([meeting])
+    ticket_of = {player.id: ticket for ticket in population.tickets for player in ticket.players}
+    players = [player for ticket in population.tickets for player in ticket.players]
+    assert np.mean([bool(player.recent) for player in players]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean([bool(player.blocked) for player in players]) == pytest.approx(0.03, abs=0.01)
+    for player in players:
+        assert len(player.recent) <= 3
+        for other in (*player.recent, *player.blocked):
+            ours, theirs = ticket_of[player.id], ticket_of[other]
+            assert ours is not theirs
+            assert (ours.region, ours.mode) == (theirs.region, theirs.mode)
+            assert abs(ours.enqueued - theirs.enqueued) < 120
+    assert not any(player.recent or player.blocked for ticket in people().tickets for player in ticket.players)
+
+
 def test_equal_seeds_give_equal_populations():
     assert people(seed=5).tickets == people(seed=5).tickets
     assert people(seed=5).tickets != people(seed=6).tickets

@@ -145,7 +145,11 @@ def test_the_report_holds_every_part_and_loads_nothing():
 
 
 def test_a_comparison_marks_what_differs():
-    strict = rules(rules=[{"name": "skill", "type": "distance", "attribute": "rating", "maxDistance": 20}])
+    narrow = [
+        {"name": "skill", "type": "distance", "maxDistance": 40},
+        {"name": "rematch", "type": "avoidRecentOpponents", "releaseAfter": "15s"},
+    ]
+    strict = rules(rules=narrow, expansions={})
     text, summary = page(rules(), strict)
     assert "What differs in the rules" in text
     assert "spec.rules[skill].maxDistance" in text

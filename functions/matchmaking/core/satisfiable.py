@@ -148,7 +148,11 @@ def _check_rules(rules: PoolRules) -> Iterator[Finding]:
                     f"release before {rules.ticket.ttl}",
                 )
         elif isinstance(rule, BlocklistRule) and rule.weight is not None:
-            yield warning(f"{path}.weight", "blocking is never weighed against other wishes; the rule is hard", "remove the weight")
+            yield warning(
+                f"{path}.weight",
+                "makes it a preference: blocked players can meet where it costs less than waiting",
+                "remove the weight, unless that is meant",
+            )
 
 
 def _same_subject(rule: Rule) -> object:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.ticket import Player, Ticket
 
+from .acquaintances import draw_acquaintances
 from .attributes import draw_attributes, draw_roles
 from .latency import latencies
 
@@ -111,7 +112,8 @@ def populate(pools: Sequence[PoolRules], times: NDArray[np.float64], sizes: NDAr
     low, high = np.where(newcomer[owner], NEW_SIGMA[0], KNOWN_SIGMA[0]), np.where(newcomer[owner], NEW_SIGMA[1], KNOWN_SIGMA[1])
     sigmas = np.round(initial.sigma * (low + (high - low) * random.random(len(owner))), 3)
     pings = latencies(regions, region[owner], random)
-    players = _players(pools, regions, (ratings, sigmas, pings), random)
+    queue = (region * len(modes) + mode)[owner]
+    players = _players(pools, regions, (ratings, sigmas, pings), (queue, owner), random)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     average = np.add.reduceat(ratings, starts[:-1]) / sizes if count else np.zeros(0)
     edges = np.quantile(average, [0.25, 0.5, 0.75]) if count else np.zeros(3)
@@ -123,14 +125,17 @@ def _players(
     pools: Sequence[PoolRules],
     regions: tuple[str, ...],
     columns: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
     random: np.random.Generator,
 ) -> list[Player]:
     ratings, sigmas, pings = (column.tolist() for column in columns)
     attributes = draw_attributes(pools, columns[0], random)
     roles = draw_roles(pools, len(ratings), random)
+    known = draw_acquaintances(pools, places[0], columns[0], places[1], random)
+    rows = zip(ratings, sigmas, attributes, pings, known.recent, known.blocked, roles, strict=True)
     return [
-        Player(f"p{i}", rating, sigma, have, dict(zip(regions, ping, strict=True)), (), (), takes)
-        for i, (rating, sigma, ping, have, takes) in enumerate(zip(ratings, sigmas, pings, attributes, roles, strict=True))
+        Player(f"p{i}", rating, sigma, have, dict(zip(regions, ping, strict=True)), recent, blocked, takes)
+        for i, (rating, sigma, have, ping, recent, blocked, takes) in enumerate(rows)
     ]
 
 

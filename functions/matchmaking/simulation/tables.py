@@ -102,7 +102,10 @@ def assumed(scenario: Scenario, subjects: Sequence[Subject]) -> str:
             "Regions and modes share players unequally: the k-th has 1/√k of the first. Latency: IBM Cloud's published averages between regions "
             "(27 July to 25 August 2024) plus a last mile with a median of 14 ms."
         ),
-        "Nobody cancels, declines or comes back; recent opponents, blocks and backfill do not occur.",
+        (
+            "Nobody cancels, declines or comes back, and there is no backfill. Where the rules ask for it, half of the players have just played "
+            "those of their rating who came at the same time, and 3 % have blocked one of them."
+        ),
         f"The virtual clock starts at 14:00 and steps {scenario.round_every:g} s; after the last arrival it runs until everybody has left"
         + (f", or {scenario.hours:g} h are over." if scenario.hours is not None else "."),
     ]
