@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from matchmaking.commands import lint as command
+from matchmaking.core.errors import InvalidPoolError
 from matchmaking.core.pool import load_pool
 from matchmaking.core.satisfiable import lint
 
@@ -157,6 +160,33 @@ def test_an_expansion_excuses_a_start_that_cannot_match():
     assert not lint(pool(rules__5={"name": "rematch", "type": "avoidRecentOpponents", "releaseAfter": "6m", "weight": 1}))
 
 
+NAMES = ["skill", "balance", "ping", "maps", "level", "rematch", "premade", "side"]
+FIELDS = ["maxDistance", "maxLatencyMs", "maxSpreadMs", "minCount", "value", "weight", "releaseAfter", "largest", "minPlayers", "nonsense"]
+STEPS = st.fixed_dictionaries(
+    {"target": st.one_of(st.sampled_from(NAMES), st.builds("{}.{}".format, st.sampled_from(NAMES), st.sampled_from(FIELDS)))},
+    optional={
+        "after": st.integers(0, 400),
+        "value": st.floats(0, 1000),
+        "every": st.integers(1, 400),
+        "by": st.floats(-100, 100),
+        "limit": st.floats(0, 1000),
+        "disable": st.just(True),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=6))
+def test_whatever_loads_can_be_linted(steps):
+    try:
+        rules = pool(expansions={"steps": steps})
+    except InvalidPoolError:
+        return
+    for finding in lint(rules):
+        assert finding.path.startswith("spec.")
+        assert finding.severity in {"error", "warning"}
+
+
 def run(*paths):
     parser = argparse.ArgumentParser()
     command.configure(parser)
@@ -181,7 +211,7 @@ def test_the_command_passes_warnings_and_shipped_pools(tmp_path, capsys):
     file = tmp_path / "pool.yaml"
     file.write_text(yaml.safe_dump(SOUND | {"spec": SOUND["spec"] | {"slo": {"waitP95": "6m"}}}))
     assert run(file, POOLS / "duel.yaml") == 0
-    assert "2 pools: 0 errors, 1 warnings" in capsys.readouterr().out
+    assert "2 pools: 0 errors, 1 warning" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [None, "a: [", "", "\xff"], ids=["missing", "no yaml", "empty", "no text"])

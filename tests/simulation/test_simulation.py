@@ -225,6 +225,15 @@ def test_the_command_prints_a_summary_and_keeps_stderr_clean(tmp_path, capsys):
     assert out.read_text().startswith("<!doctype html>")
 
 
+def test_the_progress_bar_is_for_terminals(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run(POOLS / "duel.yaml", "--players", 2000) == 0
+    shown = capsys.readouterr().err
+    assert shown.startswith("\rduel [")
+    assert shown.endswith("] 100%\n")
+    assert shown.count("100%") == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [

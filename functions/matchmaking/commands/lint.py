@@ -35,8 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
                 errors += finding.severity == "error"
                 warnings += finding.severity == "warning"
                 print(f"{where}: {finding.severity}: {finding.path}: {finding.message}\n    {finding.proposal}")  # noqa: T201
-    print(f"{pools} {'pool' if pools == 1 else 'pools'}: {errors} errors, {warnings} warnings")  # noqa: T201
+    print(f"{_counted(pools, 'pool')}: {_counted(errors, 'error')}, {_counted(warnings, 'warning')}")  # noqa: T201
     return max(worst, FOUND if errors else CLEAN)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def read_documents(path: Path) -> list[Any]:

@@ -71,7 +71,7 @@ class World:
             if not self._waiting:
                 tick = max(tick, int(-(-self._times[self._arrived] // self._step)))
             if tick % 64 == 0:
-                progress(self._arrived / count)
+                progress(min(0.99, self._arrived / count))
         progress(1.0)
         return self._trace(now)
 

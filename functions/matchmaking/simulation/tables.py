@@ -81,7 +81,7 @@ def blocked(subjects: Sequence[Subject]) -> str:
         )
     return section(
         "What blocked",
-        "The rule that kept the oldest tickets of a queue waiting, sampled every ten rounds, and the tickets that expired. `players`: too few waited.",
+        "The rule that kept the oldest tickets of a queue waiting, sampled every ten rounds, and the tickets that expired. “players” means that too few waited.",
         "".join(parts),
     )
 
