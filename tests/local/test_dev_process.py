@@ -19,6 +19,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from local.dev_process import DevProcess, gone
+from matchmaking.cli import parser
 from matchmaking.client import Client, MatchFoundData
 from support.redis_server import free_port
 
@@ -123,6 +124,15 @@ def test_a_taken_port_is_named_with_the_way_to_another_one(option: str) -> None:
     assert ended.returncode == 1
     assert f"port {ports[option]} on 127.0.0.1 is taken; choose another one with `{option} " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "what"), [(("--port", "0"), "1 to 65535"), (("--port", "x"), "1 to 65535"), (("--bots", "-1"), "0 or more")]
+)
+def test_nonsense_on_the_command_line_is_refused(words: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser("dev").parse_args(["dev", *words])
+    assert what in capsys.readouterr().err
 
 
 def test_a_bad_pool_is_named_with_its_fault(tmp_path: Path) -> None:

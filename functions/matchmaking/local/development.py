@@ -1,9 +1,11 @@
 """Wires everything that `matchmaking dev` runs, from the inside out: Redis, the pools, the autoscaler, the gateway, the bots. It ends in the opposite order."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,7 +60,9 @@ async def develop(options: Options, stop: asyncio.Event) -> None:
         async with autoscaler.scaling(), _serving(settings) as gateway, Bots(page, store, pools, options.bots).playing():
             print(_banner(page, settings.metrics_port, redis), flush=True)
             if options.browser and _has_display():
-                await asyncio.to_thread(webbrowser.open, page)
+                threading.Thread(
+                    target=webbrowser.open, args=(page,), daemon=True
+                ).start()  # some browsers return only when they are closed
             await _until_stopped(stop, gateway, redis)
 
 
@@ -96,8 +100,10 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise DevelopmentError(f"port {port} on {HOST} cannot be used: {error.strerror}; choose another one") from error
     return True
 
 

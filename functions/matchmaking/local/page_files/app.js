@@ -257,6 +257,7 @@ $("again").addEventListener("click", () => join({ pool: queue.pool, region: queu
 $("other").addEventListener("click", () => show("choose"));
 for (const button of document.querySelectorAll("[data-sign-out]")) button.addEventListener("click", signOut);
 setInterval(tick, 250);
+addEventListener("online", () => session?.retryNow());
 showLive((found) => {
   pools = found;
   fillQueues();
