@@ -1,0 +1,90 @@
+"""The client on a real gateway, store and matcher: what it holds on to when its connection does not hold."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matchmaking.client import Client, JoinRefusedError, MatchFoundData, QueueLeftData
+from support.gateways import Gateway, gateway, matcher
+from support.tokens import Signer
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    return Signer(tmp_path)
+
+
+def connect(running: Gateway, player: str) -> Any:
+    return Client.connect(running.url, player, token=running.signer.token(player))
+
+
+async def event_of(client: Client, kind: type) -> Any:
+    async with asyncio.timeout(10):
+        async for event in client.events():
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the events ended")
+
+
+def cut(client: Client) -> None:
+    """Lose the connection as a network does: without a word."""
+    assert client._socket is not None
+    client._socket.transport.abort()
+
+
+async def reconnected(client: Client, connections: int = 2) -> None:
+    async with asyncio.timeout(10):
+        while client.connections < connections or not client.connected:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_lost_connection_keeps_the_place_and_the_match_comes_once(redis_url: str, signer: Signer) -> None:
+    async with gateway(redis_url, signer) as running, connect(running, "alice") as alice, connect(running, "bob") as bob:
+        ticket = await alice.join("duel", "local", "ranked")
+        cut(alice)
+        await reconnected(alice)
+        async with matcher(redis_url):
+            await bob.join("duel", "local", "ranked")
+            found, other = await event_of(alice, MatchFoundData), await event_of(bob, MatchFoundData)
+        assert (found.opponent, found.ticket_id, other.match_id) == ("bob", ticket.ticket_id, found.match_id)
+        assert alice.ticket is None
+
+
+async def test_a_match_made_while_away_is_handed_out_on_return(redis_url: str, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matchmaking.client.connection.delay", lambda *_: 2.0)
+    async with gateway(redis_url, signer) as running, connect(running, "alice") as alice, connect(running, "bob") as bob:
+        await alice.join("duel", "local", "ranked")
+        cut(alice)
+        async with matcher(redis_url):
+            await bob.join("duel", "local", "ranked")
+            await event_of(bob, MatchFoundData)
+        assert not alice.connected
+        assert (await event_of(alice, MatchFoundData)).opponent == "bob"
+
+
+async def test_joining_twice_is_refused_and_leaving_ends_the_ticket(redis_url: str, signer: Signer) -> None:
+    async with gateway(redis_url, signer) as running, connect(running, "alice") as alice:
+        await alice.join("duel", "local", "ranked")
+        with pytest.raises(JoinRefusedError) as refused:
+            await alice.join("duel", "local", "casual")
+        assert refused.value.code == "already_queued"
+        left = await alice.leave()
+        assert (await event_of(alice, QueueLeftData)) == left
+        await alice.join("duel", "local", "casual")
+
+
+async def test_comes_back_when_the_gateway_was_replaced(redis_url: str, signer: Signer) -> None:
+    async with gateway(redis_url, signer) as running:
+        port, metrics_port = running.settings.port, running.settings.metrics_port
+        connecting = connect(running, "alice")
+        alice = await connecting.__aenter__()
+        await alice.join("duel", "local", "ranked")
+    try:
+        async with gateway(redis_url, signer, port=port, metrics_port=metrics_port):
+            await reconnected(alice)
+            assert alice.ticket is not None
+            assert (await alice.leave()).reason == "left"
+    finally:
+        await connecting.__aexit__(None, None, None)
