@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import swagger_ui_bundle
 from quart import Blueprint, Quart, Response, send_from_directory
-from quart_schema import Info, QuartSchema, RequestSchemaValidationError
+from quart_schema import Info, QuartSchema
 from werkzeug.exceptions import HTTPException
 
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 
 from . import http, websocket
-from .errors import SignInError
+from .errors import InvalidRequestError, SignInError
 from .services import Services
 from .websocket_server import LeanWebsocket
 
@@ -51,9 +51,9 @@ def _answer_errors(app: Quart) -> None:
         status, code = (403, "forbidden") if error.forbidden else (401, "unauthorized")
         return http.error_response(status, code, str(error))
 
-    @app.errorhandler(RequestSchemaValidationError)
-    async def invalid(error: RequestSchemaValidationError) -> Response:
-        return http.error_response(400, "invalid_request", str(error.validation_error)[:300])
+    @app.errorhandler(InvalidRequestError)
+    async def invalid(error: InvalidRequestError) -> Response:
+        return http.error_response(400, "invalid_request", str(error))
 
     @app.errorhandler(StoreError)
     async def no_store(error: StoreError) -> Response:

@@ -30,3 +30,7 @@ class RefusedError(MatchmakingError):
         super().__init__(message)
         self.code = code
         self.retry_after = retry_after
+
+
+class InvalidRequestError(MatchmakingError):
+    """An HTTP request's body is not what it should be; the message says where."""

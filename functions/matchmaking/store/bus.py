@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from . import keys
 from .calls import translate
-from .connect import open_client, parse_redis_url
+from .connect import close_client, open_client, parse_redis_url
 from .errors import StoreError, StoreUnavailableError
 from .interface import Store
 from .tasks import end_tasks
@@ -68,7 +68,7 @@ class Bus:
         await end_tasks(self._tasks)
         with contextlib.suppress(RedisError, OSError):
             await self._pubsub.aclose()
-        await self._client.aclose()
+        await close_client(self._client)
 
     @property
     def healthy(self) -> bool:

@@ -117,6 +117,14 @@ def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisClu
     return Redis(host=host, port=port, db=url.database, **options)
 
 
+async def close_client(client: "Redis | RedisCluster") -> None:
+    """Close a client, and the connections to the Sentinels that told it where the primary is."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose()
+
+
 @asynccontextmanager
 async def open_store(redis_url: str) -> AsyncIterator[RedisStore]:
     """The store at a URL, closed at the end. Connects at the first call, so that a gateway can start before its Redis.
@@ -130,4 +138,4 @@ async def open_store(redis_url: str) -> AsyncIterator[RedisStore]:
         yield store
     finally:
         await store.close()
-        await client.aclose()
+        await close_client(client)
