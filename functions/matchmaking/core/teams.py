@@ -12,6 +12,7 @@ players already.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from random import Random
 
 from .balance import split
 from .candidate import Entry, Side, empty_sides
@@ -24,6 +25,7 @@ from .ticket import BackfillSlots
 LARGEST_SEARCHED = 20  # places in a match that is put together by search; larger ones are filled
 NEIGHBOURS = 24  # candidates to each side of a seed, over and above the places of the match
 STARVING_NEIGHBOURS = 200  # and of a seed that starves
+HOPELESS = 100  # seeds without a match, oldest first, after which about as many others are tried, drawn by lot: a round over a sparse queue stays short
 ENOUGH = 3  # groups that work before the best of them is taken
 
 Found = tuple[tuple[Side, ...], Verdict, Entry | None]  # the teams, how they fare, and the backfill ticket
@@ -70,19 +72,28 @@ def backfilled(slots: BackfillSlots, sides: Sequence[Side]) -> tuple[Side, ...]:
     return tuple(Side(side.name, side.kind, (), slots.teams.get(side.name, ())) for side in sides)
 
 
-def team_up(frame: Frame, ordered: Sequence[Entry]) -> list[Found]:
-    """The matches of one bucket of tickets in rating order (their `place` says where); each ticket at most once."""
+def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Sequence[Entry] | None = None) -> list[Found]:
+    """The matches of one bucket of tickets in rating order (their `place` says where); each ticket at most once.
+
+    Args:
+        random: which seeds are tried when `HOPELESS` of the oldest have failed.
+        seeds: those to begin with; all if left out.
+    """
     waiting = Waiting(ordered)
     empty = empty_sides(frame.rules)
     bound = frame.rules.priority.starvation_bound
-    seeds = sorted(ordered, key=lambda entry: (entry.age < bound, -entry.age, entry.ticket.enqueued, entry.ticket.id))
-    found = []
-    for seed in seeds:
-        if not waiting.has(seed):
+    first = sorted(
+        ordered if seeds is None else seeds, key=lambda entry: (entry.age < bound, -entry.age, entry.ticket.enqueued, entry.ticket.id)
+    )
+    found: list[Found] = []
+    failed = 0
+    for seed in first:
+        if not waiting.has(seed) or (failed >= HOPELESS and random.random() > HOPELESS / len(first)):
             continue
         sides = backfilled(seed.ticket.backfill, empty) if seed.ticket.backfill else empty
         match = _match_of(frame, sides, seed, waiting, starving=seed.age >= bound)
         if match is None:
+            failed += 1
             continue
         found.append(match)
         for entry in _members(match):

@@ -129,6 +129,27 @@ class Schedule:
         """Whether an expansion changes that field, or disables its rule."""
         return any(name == owner and (step.disable or field == target) for step, name, field in self._steps)
 
+    def only_disables(self, owner: str) -> bool:
+        """Whether expansions leave the rule's weight alone: a rule is hard, or a preference, for as long as it is there."""
+        return not any(name == owner and field == "weight" for _, name, field in self._steps)
+
+    def vary_beyond(self, owner: str, target: str) -> bool:
+        """Whether an expansion changes another field of that rule than this one."""
+        return any(name == owner and not step.disable and field != target for step, name, field in self._steps)
+
+    def only_grows(self, owner: str, target: str) -> bool:
+        """Whether that field never shrinks with age, so that of two tickets the older one has the wider window."""
+        steps = [step for step, name, field in self._steps if name == owner and (step.disable or field == target)]
+        if any(step.disable and i < len(steps) - 1 for i, step in enumerate(steps)):
+            return False
+        values = [step.value for step in steps if step.value is not None]
+        if any(step.every is not None for step in steps):
+            return not values and all((step.by or 0.0) >= 0 for step in steps)
+        rule = next((rule for rule in self._pool.rules if rule.name == owner), None)
+        base = _number(rule, _field(target)) if rule is not None and target else 0.0
+        after = [step.after for step in steps if step.value is not None]
+        return values == sorted(values) and after == sorted(after) and (not values or values[0] >= base)
+
     def column(self, owner: str, target: str, base: float, ages: "NDArray[float64]") -> "NDArray[float64]":
         """One rule's number at many ages at once; infinite where the rule is disabled.
 
