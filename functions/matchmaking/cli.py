@@ -14,6 +14,7 @@ COMMANDS = {
     "matcher": "match one pool's region until its queues are empty",
     "token": "print a token that the local dev server accepts",
     "lint": "find what can never match, or contradicts itself, in a pool's manifest",
+    "docs": "write the generated parts of the documentation",
     "simulate": "show what a pool's rules do to a seeded population",
 }
 

@@ -15,7 +15,10 @@ MAX_MESSAGE_BYTES = 16 * 1024
 
 OperationId: TypeAlias = Annotated[
     str,
-    Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$", description="Chosen by the client; within one session the same operation id has its effect once."),
+    Meta(
+        pattern=r"^[A-Za-z0-9_.:-]{0,64}$",
+        description="Chosen by the client; within one session the same operation id has its effect once.",
+    ),
 ]
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=63)]
 Latency: TypeAlias = Annotated[dict[Label, Annotated[float, Meta(ge=0, le=10_000)]], Meta(max_length=64)]

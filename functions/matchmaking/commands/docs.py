@@ -1,0 +1,117 @@
+"""`matchmaking docs`: writes the generated parts of Markdown files, between `<!-- generated: NAME -->` and `<!-- end -->`."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which files."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with generated parts")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a part is not what it should be")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the parts, or compare them."""
+    stale = [
+        file
+        for file in arguments.files
+        if (text := file.read_text()) != generate(text) and (arguments.check or not file.write_text(generate(text)))
+    ]
+    for file in stale:
+        print(f"{file}: generated parts are stale; run: matchmaking docs {file}", file=sys.stderr)  # noqa: T201 - a command's output
+    return 1 if stale else 0
+
+
+def generate(text: str) -> str:
+    """The text with its generated parts made anew.
+
+    Raises:
+        KeyError: a part has a name that nothing generates.
+    """
+    return re.sub(
+        r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, tuple("---" for _ in header), *rows])
+
+
+def client_messages() -> str:
+    """What clients send."""
+    from matchmaking.protocol.messages import ClientMessage
+
+    rows = []
+    for kind in get_args(ClientMessage):
+        fields = kind.__struct_fields__ and kind.__annotations__["data"].__struct_fields__
+        rows.append((f"`{kind.__struct_config__.tag}`", _names(fields), _first_line(kind)))
+    return table(("type", "data", "what"), rows)
+
+
+def server_messages() -> str:
+    """What gateways send."""
+    from matchmaking.protocol.messages import SERVER_TYPES
+
+    return table(
+        ("type", "data", "what"), [(f"`{name}`", _names(kind.__struct_fields__), _first_line(kind)) for kind, name in SERVER_TYPES.items()]
+    )
+
+
+def close_codes() -> str:
+    """Why sockets close."""
+    from matchmaking.protocol.close_codes import MEANINGS
+
+    rows = []
+    for code, meaning in MEANINGS.items():
+        again = f"yes, after {meaning.wait:g} s" if meaning.reconnect == "yes" and meaning.wait else meaning.reconnect
+        rows.append((str(int(code)), f"`{code.name.lower()}`", meaning.what, "yes, with a new token" if again == "new token" else again))
+    return table(("code", "reason", "what", "reconnect"), rows)
+
+
+def error_codes() -> str:
+    """What `error.code` can be."""
+    from matchmaking.protocol.error_codes import ERROR_CODES
+
+    return table(
+        ("code", "what", "try again"), [(f"`{name}`", code.what, "yes" if code.again else "no") for name, code in ERROR_CODES.items()]
+    )
+
+
+def settings() -> str:
+    """A gateway's environment."""
+    from matchmaking.settings import Settings
+
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = (
+            ""
+            if field.default in (None, "", ())
+            else f"`{getattr(field.default, 'get_secret_value', lambda value=field.default: value)()}`"
+        )
+        rows.append((f"`MATCHMAKING_{name.upper()}`", default, field.description or ""))
+    return table(("variable", "default", "what"), rows)
+
+
+def _names(fields: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in fields)
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "client_messages": client_messages,
+    "server_messages": server_messages,
+    "close_codes": close_codes,
+    "error_codes": error_codes,
+    "settings": settings,
+}

@@ -1,0 +1,46 @@
+"""What an `error` message's `code` can be. The README's table is generated from here; a test finds codes that are missing."""
+
+from typing import NamedTuple
+
+
+class ErrorCode(NamedTuple):
+    """What a code means, and whether the same request may succeed later."""
+
+    what: str
+    again: bool = False
+
+
+ERROR_CODES: dict[str, ErrorCode] = {
+    "invalid_json": ErrorCode("The frame is no JSON text."),
+    "unknown_type": ErrorCode("There is no message of that type."),
+    "invalid_message": ErrorCode("A field is missing, has the wrong type or is out of bounds; the text names it."),
+    "message_too_big": ErrorCode("More than 16 KiB in a message."),
+    "invalid_ack": ErrorCode("An `ack` for an event that was never sent."),
+    "unknown_pool": ErrorCode("There is no such pool."),
+    "unknown_region": ErrorCode("The pool has no such region."),
+    "unknown_mode": ErrorCode("The pool has no such mode."),
+    "invalid_latency": ErrorCode("A latency is no number of milliseconds."),
+    "missing_latency": ErrorCode("The pool's latency rule needs the player's measurements; the text names the regions."),
+    "missing_attribute": ErrorCode("A rule of the pool needs an attribute that the join lacks."),
+    "invalid_attribute": ErrorCode("An attribute has a type that the pool's rule cannot use."),
+    "invalid_rating": ErrorCode("A stored rating is no finite number."),
+    "invalid_time": ErrorCode("A stored time is no finite number."),
+    "unknown_role": ErrorCode("No team of the pool has a place for the role."),
+    "party_too_large": ErrorCode("The party is larger than the pool or its teams take."),
+    "duplicate_player": ErrorCode("A player is in the party twice."),
+    "empty_ticket": ErrorCode("A ticket without players."),
+    "invalid_backfill": ErrorCode("A backfill that cannot be filled; the text says why."),
+    "unknown_team": ErrorCode("A backfill names a team that the pool does not have."),
+    "invalid_ticket": ErrorCode("The ticket does not fit the pool in another way; the text says how."),
+    "pool_suspended": ErrorCode("The pool takes no new tickets just now.", again=True),
+    "already_queued": ErrorCode("The player waits already; the text says where."),
+    "already_matched": ErrorCode("The player's match is on its way.", again=True),
+    "not_queued": ErrorCode("There is nothing to leave."),
+    "busy": ErrorCode("Several joins of the same player are under way.", again=True),
+    "unavailable": ErrorCode("The store cannot be reached; repeat the same operation with the same `op_id`.", again=True),
+    "unauthorized": ErrorCode("Not signed in; the socket closes with 4401."),
+    "forbidden": ErrorCode("The token is for another player, another purpose or another page; the socket closes with 4403."),
+    "subprotocol_required": ErrorCode("The subprotocol `gsm.v1` was not offered; the socket closes with 4406."),
+    "service_restart": ErrorCode("The gateway is going away; the socket closes with 1012.", again=True),
+    "try_again_later": ErrorCode("The store cannot be reached; the socket closes with 1013.", again=True),
+}
