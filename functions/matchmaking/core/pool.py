@@ -38,7 +38,7 @@ class Spec(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Base of everything in a manifest: camelCase, immutable, unknown fields refused."""
 
 
-class Region(Spec, kw_only=True):
+class Region(Spec, frozen=True, kw_only=True):
     """Where matches are played; a ticket may spill to `neighbors` once it has waited `after`."""
 
     name: Name
@@ -46,7 +46,7 @@ class Region(Spec, kw_only=True):
     spill_after: Duration = Duration(30)
 
 
-class RoleQuota(Spec, kw_only=True):
+class RoleQuota(Spec, frozen=True, kw_only=True):
     """How many players of a role a team must have, and may have."""
 
     name: Name
@@ -55,7 +55,7 @@ class RoleQuota(Spec, kw_only=True):
     weight: Weight | None = None
 
 
-class Team(Spec, kw_only=True):
+class Team(Spec, frozen=True, kw_only=True):
     """A kind of team: `quantity` of them take part in each match."""
 
     name: Name
@@ -65,35 +65,35 @@ class Team(Spec, kw_only=True):
     roles: Annotated[tuple[RoleQuota, ...], Meta(max_length=16)] = ()
 
 
-class Party(Spec, kw_only=True):
+class Party(Spec, frozen=True, kw_only=True):
     """Who may queue together, and how a party's number is made of its players' numbers."""
 
     max_size: Count = 1
     rating_aggregation: Literal["average", "max", "min"] = "average"
 
 
-class InitialRating(Spec, kw_only=True):
+class InitialRating(Spec, frozen=True, kw_only=True):
     """The belief about a player's skill before the first match: a normal distribution."""
 
     mu: Annotated[float, Meta(gt=0, le=1e6)] = 1500.0
     sigma: Annotated[float, Meta(gt=0, le=1e6)] = 500.0
 
 
-class Rating(Spec, kw_only=True):
+class Rating(Spec, frozen=True, kw_only=True):
     """Which rating system a pool uses."""
 
     system: Literal["openskill", "glicko2"] = "openskill"
     initial: InitialRating = InitialRating()
 
 
-class RuleBase(Spec, tag_field="type", kw_only=True):
+class RuleBase(Spec, tag_field="type", frozen=True, kw_only=True):
     """A condition on a candidate match. Without `weight` it is hard; with it, a preference."""
 
     name: RuleName
     weight: Weight | None = None
 
 
-class DistanceRule(RuleBase, tag="distance", kw_only=True):
+class DistanceRule(RuleBase, tag="distance", frozen=True, kw_only=True):
     """Each ticket's number stays within `maxDistance` of the average of the match (or of its team).
 
     In a match of two tickets the distance is between the two. `uncertainty` widens a ticket's window by so many
@@ -106,14 +106,14 @@ class DistanceRule(RuleBase, tag="distance", kw_only=True):
     uncertainty: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
 
-class TeamDistanceRule(RuleBase, tag="teamDistance", kw_only=True):
+class TeamDistanceRule(RuleBase, tag="teamDistance", frozen=True, kw_only=True):
     """The teams' averages differ by at most `maxDistance`."""
 
     attribute: Attribute = "rating"
     max_distance: Distance
 
 
-class ComparisonRule(RuleBase, tag="comparison", kw_only=True):
+class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
     """Each player's attribute compares with `value`; without `value`, all players' are equal (`=`) or all differ (`!=`)."""
 
     attribute: Attribute
@@ -122,14 +122,14 @@ class ComparisonRule(RuleBase, tag="comparison", kw_only=True):
     teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
-class IntersectionRule(RuleBase, tag="intersection", kw_only=True):
+class IntersectionRule(RuleBase, tag="intersection", frozen=True, kw_only=True):
     """The players' sets (maps, modes, languages) have at least `minCount` values in common."""
 
     attribute: Attribute
     min_count: Count = 1
 
 
-class LatencyRule(RuleBase, tag="latency", kw_only=True):
+class LatencyRule(RuleBase, tag="latency", frozen=True, kw_only=True):
     """Some region of the match is within `maxLatencyMs` for every player, and the players' values spread at most `maxSpreadMs`."""
 
     max_latency_ms: Milliseconds
@@ -137,18 +137,18 @@ class LatencyRule(RuleBase, tag="latency", kw_only=True):
     on_missing: Literal["reject", "ignore"] = "reject"
 
 
-class AvoidRecentOpponentsRule(RuleBase, tag="avoidRecentOpponents", kw_only=True):
+class AvoidRecentOpponentsRule(RuleBase, tag="avoidRecentOpponents", frozen=True, kw_only=True):
     """Nobody meets one of the last `lastMatches` opponents again, until one of the two tickets has waited `releaseAfter`."""
 
     last_matches: Annotated[int, Meta(ge=1, le=50)] = 5
     release_after: Duration = Duration(60)
 
 
-class BlocklistRule(RuleBase, tag="blocklist", kw_only=True):
+class BlocklistRule(RuleBase, tag="blocklist", frozen=True, kw_only=True):
     """Nobody is put in a match with a player whom they have blocked."""
 
 
-class PartyRule(RuleBase, tag="party", kw_only=True):
+class PartyRule(RuleBase, tag="party", frozen=True, kw_only=True):
     """Parties meet parties: opposing teams' largest parties differ by at most `maxSizeDifference`; none exceeds `largest`."""
 
     max_size_difference: Annotated[int, Meta(ge=0, le=1000)] | None = None
@@ -169,7 +169,7 @@ Target: TypeAlias = Annotated[
 ]
 
 
-class Expansion(Spec, kw_only=True):
+class Expansion(Spec, frozen=True, kw_only=True):
     """One widening: at age `after` to `value`; or each `every` by `by` up to `limit`; or, at `after`, the rule is disabled."""
 
     target: Target
@@ -181,21 +181,21 @@ class Expansion(Spec, kw_only=True):
     disable: bool = False
 
 
-class Expansions(Spec, kw_only=True):
+class Expansions(Spec, frozen=True, kw_only=True):
     """How rules give way with waiting time; `ageSelection` says whose age counts in a candidate match."""
 
     age_selection: Literal["oldest", "newest", "average"] = "oldest"
     steps: Annotated[tuple[Expansion, ...], Meta(max_length=64)] = ()
 
 
-class TicketLife(Spec, kw_only=True):
+class TicketLife(Spec, frozen=True, kw_only=True):
     """How long a ticket may wait, and how long its place is kept for a disconnected player."""
 
     ttl: Duration = Duration(300)
     reconnect_grace: Duration = Duration(30)
 
 
-class Priority(Spec, kw_only=True):
+class Priority(Spec, frozen=True, kw_only=True):
     """Bounded head starts in waiting time, and the age at which a ticket is matched with the best that its hard rules allow."""
 
     requeued_head_start: Duration = Duration(30)
@@ -204,7 +204,7 @@ class Priority(Spec, kw_only=True):
     starvation_bound: Duration = Duration(180)
 
 
-class Acceptance(Spec, kw_only=True):
+class Acceptance(Spec, frozen=True, kw_only=True):
     """The ready check after a match was found."""
 
     required: bool = False
@@ -212,14 +212,14 @@ class Acceptance(Spec, kw_only=True):
     cooldowns: Annotated[tuple[Duration, ...], Meta(max_length=16)] = (Duration(0), Duration(300), Duration(1800))
 
 
-class Backfill(Spec, kw_only=True):
+class Backfill(Spec, frozen=True, kw_only=True):
     """Whether a running session that loses a player asks for another one."""
 
     mode: Literal["auto", "manual", "off"] = "manual"
     min_remaining: Duration = Duration(120)
 
 
-class SessionLife(Spec, kw_only=True):
+class SessionLife(Spec, frozen=True, kw_only=True):
     """Limits of a session after its players accepted."""
 
     ready_timeout: Duration = Duration(30)
@@ -227,7 +227,7 @@ class SessionLife(Spec, kw_only=True):
     reconnect_grace: Duration = Duration(60)
 
 
-class Allocation(Spec, kw_only=True):
+class Allocation(Spec, frozen=True, kw_only=True):
     """Who provides the game server."""
 
     type: Literal["none", "webhook", "agones"] = "none"
@@ -235,7 +235,7 @@ class Allocation(Spec, kw_only=True):
     fleet: Name | None = None
 
 
-class Scaling(Spec, kw_only=True):
+class Scaling(Spec, frozen=True, kw_only=True):
     """How many matcher jobs run for how many waiting tickets."""
 
     min_matchers: Annotated[int, Meta(ge=0, le=100)] = 0
@@ -246,26 +246,26 @@ class Scaling(Spec, kw_only=True):
     lifetime: Duration = Duration(600)
 
 
-class Slo(Spec, kw_only=True):
+class Slo(Spec, frozen=True, kw_only=True):
     """What the pool promises: 95 of 100 tickets are matched within `waitP95`."""
 
     wait_p95: Annotated[Duration, Meta(description="Seconds.")] = field(default=Duration(60), name="waitP95")
 
 
-class Dashboards(Spec, kw_only=True):
+class Dashboards(Spec, frozen=True, kw_only=True):
     """Whether and where the operator puts the pool's dashboard."""
 
     enabled: bool = True
     folder: Annotated[str, Meta(max_length=100)] = "matchmaking"
 
 
-class Alerts(Spec, kw_only=True):
+class Alerts(Spec, frozen=True, kw_only=True):
     """Whether the operator writes the pool's alerts."""
 
     enabled: bool = True
 
 
-class PoolRules(Spec, kw_only=True):
+class PoolRules(Spec, frozen=True, kw_only=True):
     """A pool's spec: what `find_matches` and everything around it obey."""
 
     regions: Annotated[tuple[Region, ...], Meta(min_length=1, max_length=64)]
