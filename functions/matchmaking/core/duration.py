@@ -43,6 +43,6 @@ class Duration(float):
             return f"{int(self // 3600)}h"
         if self and self % 60 == 0:
             return f"{int(self // 60)}m"
-        if self == int(self):
+        if float(self).is_integer():
             return f"{int(self)}s"
         return f"{round(self * 1000)}ms"

@@ -99,7 +99,7 @@ def _check_time(path: str, step: Expansion, rules: PoolRules) -> Iterator[Findin
             f"takes effect at {first:g}s, when tickets have expired (spec.ticket.ttl is {rules.ticket.ttl})",
             f"let it come before {rules.ticket.ttl}, or raise spec.ticket.ttl",
         )
-    if step.every is None and not step.disable and step.after == 0:
+    if step.every is None and not step.disable and not step.after:
         yield warning(f"{path}.after", "is 0s: the step holds from the start", "write the value into the rule itself, or say when")
     if step.every is None and (step.by is not None or step.limit is not None):
         yield error(path, "`by` and `limit` belong to a step with `every`; here they do nothing", "remove them, or give `every`")
