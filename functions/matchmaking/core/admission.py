@@ -1,7 +1,7 @@
 """Whether a pool takes a ticket at all: asked by the gateway before anything is reserved for it, and by a round before it looks closer.
 
 The same checks stand at both doors, because a record in the store may be older than the rules or come from elsewhere. A round
-must not stop for one bad ticket, so it asks `flaw` and sets the ticket aside; a gateway asks `check_ticket` and tells the client.
+must not stop for one bad ticket, so it asks `Admission.flaw` and sets the ticket aside; a gateway asks `check_ticket` and tells the client.
 """
 
 import math
@@ -23,14 +23,40 @@ def check_ticket(ticket: Ticket, rules: PoolRules) -> None:
             duplicate_player, invalid_time, invalid_rating, invalid_latency, missing_latency, invalid_attribute, missing_attribute,
             unknown_team, unknown_role.
     """
-    found = flaw(ticket, rules) or next(_missing_latencies(ticket, rules), None)
+    found = next(_flaws(ticket, rules), None) or next(_missing_latencies(ticket, rules), None)
     if found is not None:
         raise found
 
 
-def flaw(ticket: Ticket, rules: PoolRules) -> InvalidTicketError | None:
-    """What keeps a ticket out of every round; None if nothing does."""
-    return next(_flaws(ticket, rules), None)
+class Admission:
+    """The door of a pool's rounds: most tickets are plain, and pass at a glance."""
+
+    def __init__(self, rules: PoolRules) -> None:
+        self.rules = rules
+        self._regions = frozenset(region.name for region in rules.regions)
+        self._modes = frozenset(rules.modes)
+        self._picky = _seats_are_all_quotas(rules) or any(getattr(rule, "attribute", "rating") != "rating" for rule in rules.rules)
+
+    def flaw(self, ticket: Ticket) -> InvalidTicketError | None:
+        """What keeps a ticket out of every round; None if nothing does."""
+        return None if self._plain(ticket) else next(_flaws(ticket, self.rules), None)
+
+    def _plain(self, ticket: Ticket) -> bool:
+        """Whether it is a lone, sound player in a pool that asks for nothing special. NaN compares with nothing, so it never is."""
+        if self._picky or ticket.backfill is not None or len(ticket.players) != 1:
+            return False
+        player = ticket.players[0]
+        return (
+            type(player.rating) is float
+            and type(player.sigma) is float
+            and -LARGEST_NUMBER <= player.rating <= LARGEST_NUMBER
+            and 0.0 <= player.sigma <= LARGEST_NUMBER
+            and abs(ticket.enqueued) <= LARGEST_NUMBER
+            and abs(ticket.head_start) <= LARGEST_NUMBER
+            and ticket.region in self._regions
+            and ticket.mode in self._modes
+            and (not player.latency or all(type(value) is float and 0.0 <= value <= LONGEST_LATENCY for value in player.latency.values()))
+        )
 
 
 def _flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
@@ -40,7 +66,7 @@ def _flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
     if ticket.mode not in rules.modes:
         yield InvalidTicketError("mode", f"the pool has no mode `{ticket.mode[:80]}`; it has {', '.join(rules.modes)}", "unknown_mode")
     for name, time in (("enqueued", ticket.enqueued), ("headStart", ticket.head_start)):
-        if not math.isfinite(time):
+        if not _finite(time):
             yield InvalidTicketError(name, "is not a finite number of seconds", "invalid_time")
     yield from _size_flaws(ticket, rules)
     seen: set[str] = set()

@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from .admission import flaw
+from .admission import Admission
 from .candidate import number_of, ticket_number
 from .pool import ComparisonRule, DistanceRule, LatencyRule, PoolRules, TeamDistanceRule
 from .ticket import Ticket
@@ -161,6 +161,7 @@ class Columns:
         self.rules = rules
         self.buckets: dict[Key, Bucket] = {}
         self.poisoned: dict[str, str] = {}
+        self._admission = Admission(rules)
         self._codes: dict[object, float] = {}
         self._holder: dict[str, str] = {}
         for ticket in sorted(tickets, key=attrgetter("enqueued", "id")) if _has_times(tickets) else tickets:
@@ -168,7 +169,7 @@ class Columns:
 
     def add(self, ticket: Ticket) -> None:
         """Note a new ticket, or what is wrong with it."""
-        found = flaw(ticket, self.rules)
+        found = self._admission.flaw(ticket)
         if found is not None:
             self.poisoned[ticket.id] = str(found)
             return

@@ -10,12 +10,13 @@ As good as a minimum-weight maximum matching in pairs, and near it in gaps, at a
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from .augment import enlarge
 from .candidate import Entry, Side, empty_sides
 from .evaluate import Frame, judge_group, judge_sides
-from .pool import DistanceRule, TeamDistanceRule
+from .pool import DistanceRule, Rule, TeamDistanceRule
 
 WAITING = 1e7  # cost of leaving a ticket unmatched; over the sum of all gaps and weights of a pair (32 rules × 1,000 each)
 STARVING = 4 * WAITING
@@ -66,12 +67,12 @@ def seat(frame: Frame, sides: Sequence[Side], a: Entry, b: Entry) -> tuple[tuple
 def pair_up(frame: Frame, entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
     """The pairs of one bucket of lone tickets; each ticket at most once."""
     ordered = rating_order(entries)
-    cost = _pair_cost(frame, ordered)
+    costs = PairCosts(frame, ordered)
     waiting = waiting_costs(frame, ordered)
-    mates = _settle(len(ordered), cost, waiting)
+    mates = _settle(len(ordered), costs.cost, waiting)
     left = sorted((i for i, mate in enumerate(mates) if mate < 0), key=lambda i: (-ordered[i].age, ordered[i].ticket.id))
     if len(left) > 1:
-        enlarge(mates, left, _neighbours(cost, len(ordered)), lambda i: waiting[i] >= STARVING)
+        enlarge(mates, left, _neighbours(costs), lambda i: waiting[i] >= STARVING)
     return [(ordered[i], ordered[j]) for i, j in enumerate(mates) if i < j]
 
 
@@ -81,13 +82,13 @@ def waiting_costs(frame: Frame, entries: Sequence[Entry]) -> list[float]:
     return [STARVING if entry.age >= bound else WAITING + AGE_SHARE * entry.age / bound for entry in entries]
 
 
-def _neighbours(cost: PairCost, count: int) -> Callable[[int], list[int]]:
+def _neighbours(costs: "PairCosts") -> Callable[[int], list[int]]:
     known: dict[int, list[int]] = {}
 
     def neighbours(i: int) -> list[int]:
         found = known.get(i)
         if found is None:
-            near = [(cost(min(i, j), max(i, j)), j) for j in range(max(0, i - REACH), min(count, i + REACH + 1)) if j != i]
+            near = [(costs.cost(min(i, j), max(i, j)), j) for j in costs.reach(i) if j != i]
             found = known[i] = [j for value, j in sorted(near) if value < math.inf]
         return found
 
@@ -133,53 +134,68 @@ _PATTERNS: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (
 )
 
 
-def _pair_cost(frame: Frame, ordered: Sequence[Entry]) -> PairCost:
-    """Cost of a pair by places, infinite if the rules forbid it; each pair is judged once."""
-    sides = empty_sides(frame.rules)
-    known: dict[tuple[int, int], float] = {}
-    judge_pair = _window_cost(frame, ordered) if only_windows(frame) else None
+class PairCosts:
+    """What pairs cost, by places in the rating order.
 
-    def cost(i: int, j: int) -> float:
-        found = known.get((i, j))
+    The hard windows on ratings, whose width depends on age alone, are looked at first: they say most of what there is to say, and how far a ticket can
+    reach at all. Only pairs within them are judged by the other rules, each once.
+    """
+
+    def __init__(self, frame: Frame, ordered: Sequence[Entry]) -> None:
+        self._frame, self._ordered = frame, ordered
+        self._sides = empty_sides(frame.rules)
+        self._ratings = [entry.rating for entry in ordered]
+        self._ages = [entry.age for entry in ordered]
+        self._oldest = frame.rules.expansions.age_selection == "oldest"
+        self._windows = _windows(frame, self._ages)
+        self._widest = max(self._windows, default=0.0)
+        self._scale = sum(1.0 / base for base in frame.bases.values())
+        self._known: dict[tuple[int, int], float] = {}
+        self.cost = self._by_window if only_windows(frame) else self._judged
+
+    def reach(self, i: int) -> range:
+        """The places, at most `REACH` to each side, that a ticket's partners are among; its own place is one of them."""
+        low = bisect_left(self._ratings, self._ratings[i] - self._widest, max(0, i - REACH), i)
+        return range(low, bisect_right(self._ratings, self._ratings[i] + self._widest, i, min(len(self._ratings), i + REACH + 1)))
+
+    def _by_window(self, i: int, j: int) -> float:
+        gap = abs(self._ratings[j] - self._ratings[i])
+        counts = i if (self._ages[i] >= self._ages[j]) == self._oldest else j
+        return min(gap * self._scale, 1e6) if gap <= self._windows[counts] else math.inf
+
+    def _judged(self, i: int, j: int) -> float:
+        found = self._known.get((i, j))
         if found is None:
-            found = known[i, j] = seat(frame, sides, ordered[i], ordered[j])[1]
+            if self._by_window(i, j) == math.inf:
+                return math.inf
+            found = self._known[i, j] = seat(self._frame, self._sides, self._ordered[i], self._ordered[j])[1]
         return found
 
-    return judge_pair or cost
 
-
-def only_windows(frame: Frame) -> bool:
-    """Whether the pool has nothing but hard rating windows, whose width depends on age alone."""
-    plain = all(
+def _is_plain(frame: Frame, rule: Rule) -> bool:
+    """Whether a rule is a hard window on ratings that depends on age alone."""
+    return (
         isinstance(rule, DistanceRule | TeamDistanceRule)
         and rule.attribute == "rating"
         and rule.weight is None
         and not (isinstance(rule, DistanceRule) and (rule.uncertainty or rule.around == "team"))
-        for rule in frame.rules.rules
-    )
-    kept = all(step.disable or step.target.endswith(".maxDistance") for step in frame.rules.expansions.steps)
-    return (
-        plain
-        and kept
-        and not any(team.roles for team in frame.rules.teams)
-        and len(empty_sides(frame.rules)) == 2
+        and not frame.schedule.vary_beyond(rule.name, "maxDistance")
         and frame.rules.expansions.age_selection != "average"
+        and len(empty_sides(frame.rules)) == 2
     )
 
 
-def _window_cost(frame: Frame, ordered: Sequence[Entry]) -> PairCost:
-    """As `seat`, for pools of which `only_windows` holds: the window of the ticket whose age counts is all there is to look at."""
-    ratings = [entry.rating for entry in ordered]
-    ages = [entry.age for entry in ordered]
-    windows, scale = [], sum(1.0 / base for base in frame.bases.values())
+def only_windows(frame: Frame) -> bool:
+    """Whether such windows are all the rules that the pool has."""
+    return all(_is_plain(frame, rule) for rule in frame.rules.rules) and not any(team.roles for team in frame.rules.teams)
+
+
+def _windows(frame: Frame, ages: Sequence[float]) -> list[float]:
+    """The narrowest plain window at each age; infinite if there is none."""
+    plain = {rule.name for rule in frame.rules.rules if _is_plain(frame, rule)}
+    found = []
     for age in ages:
         rules = frame.schedule.at(age).rules
-        windows.append(min((rule.max_distance for rule in rules if isinstance(rule, DistanceRule | TeamDistanceRule)), default=math.inf))
-    oldest = frame.rules.expansions.age_selection == "oldest"
-
-    def cost(i: int, j: int) -> float:
-        gap = abs(ratings[j] - ratings[i])
-        counts = i if (ages[i] >= ages[j]) == oldest else j
-        return min(gap * scale, 1e6) if gap <= windows[counts] else math.inf
-
-    return cost
+        wide = (rule.max_distance for rule in rules if isinstance(rule, DistanceRule | TeamDistanceRule) and rule.name in plain)
+        found.append(min(wide, default=math.inf))
+    return found

@@ -67,7 +67,8 @@ def describe(frame: Frame, sides: Sequence[Side], backfill: Entry | None = None)
 def _quality(frame: Frame, sides: Sequence[Side], entries: Sequence[Entry], backfill: Entry | None) -> float:
     """1 minus the share of each window that is used, averaged; a broken preference counts as wholly used, by its weight."""
     rules = frame.schedule.at(frame.age(entries)).rules
-    broken = judge(frame, sides, backfill).broken
+    soft = any(rule.weight is not None for rule in rules) or any(quota.weight is not None for side in sides for quota in side.kind.roles)
+    broken = judge(frame, sides, backfill).broken if soft else ()
     total = used = 0.0
     for rule in rules:
         share = 1.0 if rule.name in broken else _share(frame, rule, sides, entries)
@@ -82,8 +83,8 @@ def _share(frame: Frame, rule: Rule, sides: Sequence[Side], entries: Sequence[En
     """How much of a rule's window a match uses; None for rules that are only kept or broken, unless they are preferences."""
     present = [player for side in sides for player in side.present]
     if isinstance(rule, DistanceRule):
-        pools = [(entries, present)] if rule.around == "match" else [(side.entries, list(side.present)) for side in sides]
-        return max((gap / (window or 1.0) for some, there in pools for gap, window in distance_gaps(frame, rule, some, there)), default=0.0)
+        parts = [(entries, present)] if rule.around == "match" else [(side.entries, list(side.present)) for side in sides]
+        return max((gap / (window or 1.0) for some, there in parts for gap, window in distance_gaps(frame, rule, some, there)), default=0.0)
     if isinstance(rule, TeamDistanceRule):
         means = team_means(frame, sides, rule.attribute)
         return (max(means) - min(means)) / (rule.max_distance or 1.0) if means else 0.0

@@ -27,7 +27,8 @@ from .team_columns import Groups, can_pack, keep_groups, pack_columns
 from .teams import STARVING_NEIGHBOURS, team_up
 from .ticket import Ticket
 
-SEARCHED = 1000  # tickets left over that are searched one by one: some 0.1 s
+SEARCHED = 1000  # tickets left over after the bulk that are searched one by one: some 0.1 s
+ALL_SEARCHED = 6000  # tickets that are searched in pools whose matches cannot be made in bulk (roles, unequal teams): some 0.7 s
 STARVING_SEEDS = 100  # starving tickets, oldest first, that are seeds before the bulk
 
 
@@ -135,7 +136,9 @@ def match_large(columns: Columns, regions: Sequence[str], now: float, random: Ra
 
 def _search(rules: PoolRules, now: float, regions: Sequence[str], queues: dict[str, Standing], built: list[Match], random: Random) -> None:
     """The way of small queues, for the longest waiting of what is left."""
-    places = {region: queue.oldest_free(SEARCHED) for region, queue in queues.items()}
+    sides = empty_sides(rules)
+    most = SEARCHED if is_duel(sides) or any(can_pack(sides, queue.frame) for queue in queues.values()) else ALL_SEARCHED
+    places = {region: queue.oldest_free(most) for region, queue in queues.items()}
     searched = {region: [queue.entry(place) for place in places[region]] for region, queue in queues.items()}
     left = {region.name: list(searched.get(region.name, [])) for region in rules.regions}
     for region, queue in queues.items():

@@ -1,6 +1,6 @@
 """`find_matches`: one round over one queue.
 
-1. Tickets that no round can take are set aside (`admission.flaw`); they stop nobody.
+1. Tickets that no round can take are set aside (`admission`); they stop nobody.
 2. The rest is put in buckets that can never meet: by mode, and by region until a ticket may spill to its neighbours.
 3. Each bucket is matched: pairs of lone tickets by `duel`, everything else by `teams`; if the view is large, in bulk over columns (`large`,
    which alone loads the numeric library).

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from .admission import flaw
+from .admission import Admission
 from .pool import PoolRules
 from .ticket import Ticket
 
@@ -22,13 +22,13 @@ class QueueView:
         region: where the queue's matches are played. Left out: each ticket's own region, and, once it may spill, its neighbours.
     """
 
-    __slots__ = ("_columns", "_flaws", "_rules", "_tickets", "region")
+    __slots__ = ("_admission", "_columns", "_flaws", "_tickets", "region")
 
     def __init__(self, tickets: Iterable[Ticket] = (), region: str | None = None) -> None:
         self.region = region
         self._tickets: dict[str, Ticket] = {}
         self._flaws: dict[str, str] = {}
-        self._rules: PoolRules | None = None
+        self._admission: Admission | None = None
         self._columns: Columns | None = None
         for ticket in tickets:
             self.add(ticket)
@@ -57,11 +57,11 @@ class QueueView:
 
     def flaw(self, ticket: Ticket, rules: PoolRules) -> str:
         """What keeps a ticket out of rounds under these rules, found out once; empty if nothing does."""
-        if self._rules is not rules:
-            self._flaws, self._rules = {}, rules
+        if self._admission is None or self._admission.rules is not rules:
+            self._flaws, self._admission = {}, Admission(rules)
         known = self._flaws.get(ticket.id)
         if known is None:
-            found = flaw(ticket, rules)
+            found = self._admission.flaw(ticket)
             known = self._flaws[ticket.id] = "" if found is None else str(found)
         return known
 
