@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -60,7 +60,7 @@ class Bus:
         self._broken = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Bus":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._watch())]
         return self
 
