@@ -1,8 +1,8 @@
 """Large matches: filled place by place, because a hundred players cannot be split by search.
 
-The seed is seated first; then the nearest candidates, each in the team that the fill order names: the team furthest below its minimum first,
-then the one with most open places. A candidate whom the rules for groups exclude is passed over. When nobody more fits, the teams are
-evened out by swaps, and the whole is judged once.
+The seed is seated first; then the nearest candidates, the larger parties of them before the smaller, each in the team that the fill order names: the team
+furthest below its minimum first, then the one with most open places. A candidate whom the rules for groups exclude is passed over. When nobody more
+fits, the teams are evened out by swaps, and the whole is judged once.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,24 @@ def fill(
     minimums = frame.schedule.at(seed.age).minimums
     if backfill is None and not _seat(filling, seed, minimums):
         return None
-    room = sum(side.kind.max_players - side.size for side in filling)
-    for entry in candidates:
+    for entry in _larger_first(candidates, sum(side.kind.max_players - side.size for side in filling)):
+        room = sum(side.kind.max_players - side.size for side in filling)
         if room <= 0:
             break
         if entry.size <= room and could_meet(frame, [*group, entry], present) and _seat(filling, entry, minimums):
             group.append(entry)
-            room -= entry.size
     _even_out(frame, filling)
     verdict = judge(frame, filling, backfill)
     return None if verdict.blocked or (backfill is not None and len(group) == 1) else (tuple(filling), verdict, backfill)
+
+
+def _larger_first(candidates: Sequence[Entry], room: int) -> list[Entry]:
+    """The nearest candidates that fill the room, larger parties first, because they need whole gaps; then the others in their order."""
+    nearest, players = 0, 0
+    while nearest < len(candidates) and players + candidates[nearest].size <= room:
+        players += candidates[nearest].size
+        nearest += 1
+    return [*sorted(candidates[:nearest], key=lambda entry: -entry.size), *candidates[nearest:]]
 
 
 def _seat(sides: list[Side], entry: Entry, minimums: dict[str, int]) -> bool:
