@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -39,6 +40,18 @@ async def test_runs_while_the_block_lasts(source: str, monkeypatch: pytest.Monke
         assert os.getpgid(process.pid) != os.getpgid(0)  # Ctrl-C in our terminal does not reach it
     assert not process.is_running()
     assert not os.path.exists(folder)  # noqa: PTH110, ASYNC240 - as above
+
+
+async def test_folders_of_killed_processes_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])  # noqa: ASYNC220 - it ends at once
+    ended.wait()
+    folders = [tmp_path / f"{embedded.FOLDER}{name}" for name in (f"{ended.pid}-a", f"{os.getppid()}-b", "x-c")]
+    for folder in folders:
+        folder.mkdir()
+    async with embedded.embedded_redis():
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted(folders[1:])  # noqa: ASYNC240 - as above
 
 
 def test_without_a_binary_the_text_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

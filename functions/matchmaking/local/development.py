@@ -129,7 +129,10 @@ async def _until_stopped(stop: asyncio.Event, gateway: "asyncio.Task[None]", red
     stopped, redis_ended = asyncio.create_task(stop.wait()), asyncio.create_task(redis.process.wait())
     try:
         await asyncio.wait([stopped, redis_ended, gateway], return_when=asyncio.FIRST_COMPLETED)
-        if redis_ended.done() and not stop.is_set():
+        if stop.is_set():
+            return
+        await asyncio.wait([redis_ended], timeout=1.0)  # a gateway that gives up may have noticed first
+        if redis_ended.done():
             raise DevelopmentError(f"the embedded Redis ended by itself with code {redis_ended.result()}; start again")
     finally:
         for task in (stopped, redis_ended):

@@ -5,6 +5,7 @@ The binary is a `redis-server` on the PATH, or else the one that the package red
 
 import asyncio
 import importlib.util
+import os
 import shutil
 import socket
 import tempfile
@@ -19,6 +20,7 @@ from .errors import DevelopmentError, NoRedisServerError
 START_TIMEOUT = 10.0  # s
 TRIES = 3  # somebody may take the port between our look and Redis' bind
 LOOPBACK = "127.0.0.1"
+FOLDER = "game-session-manager-"
 
 
 class EmbeddedRedis(NamedTuple):
@@ -57,13 +59,25 @@ async def embedded_redis() -> AsyncIterator[EmbeddedRedis]:
         DevelopmentError: it does not start; its last words are in the message.
     """
     binary = find_binary()
-    with tempfile.TemporaryDirectory(prefix="game-session-manager-") as name:
+    _remove_abandoned_folders()
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as name:
         folder = Path(name)
         running = await _start(binary, folder)
         try:
             yield running
         finally:
             await children.stop([running.process])
+
+
+def _remove_abandoned_folders() -> None:
+    """Remove what earlier processes could not, because they were killed. A folder's name has its process's id."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}[0-9]*-*"):
+        try:
+            os.kill(int(folder.name.removeprefix(FOLDER).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, ValueError):
+            pass  # another user's, or not ours at all
 
 
 async def _start(binary: Path, folder: Path) -> EmbeddedRedis:
