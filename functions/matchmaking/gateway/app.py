@@ -1,9 +1,11 @@
 """The Quart app: blueprints, error answers, the API's description."""
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import swagger_ui_bundle
-from quart import Blueprint, Quart, Response, send_from_directory
+from quart import Blueprint, Quart, Response, abort
 from quart_schema import Info, QuartSchema
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +19,7 @@ from .websocket_server import LeanWebsocket
 
 LARGEST_BODY = 64 * 1024  # bytes of an HTTP request
 ASSETS = "/docs/assets"
+ASSET_TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
 
 def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quart:
@@ -40,9 +43,17 @@ def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quar
 
     @app.get(f"{ASSETS}/<name>")
     async def assets(name: str) -> Response:
-        return await send_from_directory(swagger_ui_bundle.swagger_ui_path, name)
+        if name not in ASSET_TYPES:
+            abort(404)
+        return Response(_asset(name), content_type=ASSET_TYPES[name])
 
     return app
+
+
+@cache
+def _asset(name: str) -> bytes:
+    """Read whole: the framework's own file responses leave the file open when the client goes before its end."""
+    return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes()
 
 
 def _answer_errors(app: Quart) -> None:
