@@ -35,7 +35,7 @@ bench: $(VENV)/installed
 	$(BIN)/python loadtest/bench_matching.py
 
 lock: $(VENV)/installed
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --extra operator --extra traces --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (on Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
