@@ -8,7 +8,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -18,9 +18,7 @@ from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import StoredEvent, match_ready_decoder, publication_decoder, rfc3339
 from matchmaking.protocol.messages import (
     ClientMessage,
-    ErrorData,
     HelloData,
-    QueueJoinData,
     QueuePlace,
     ReconnectData,
     SnapshotData,
@@ -29,19 +27,15 @@ from matchmaking.store import values
 from matchmaking.store.bus import Bus
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
-from matchmaking.store.joining import Join, JoinOutcome, join, leave
 from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import happened
 from matchmaking.telemetry.metrics import GatewayMetrics
 
-from .errors import RefusedError
 from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS, match_found
 from .pools import Pools
 from .session import CloseSocket, Session, Write
-from .tickets import Preferences, build_ticket, check_wish, complete, needs_preferences, preferences_decoder
 
 RECENT_MATCH = 60.0  # s; a client that comes back later than this after its match was found is not told of it again
-OPERATION_BYTES = 8  # of an operation id that we make because the client gave none
 _log = logging.getLogger(__name__)
 
 
@@ -55,12 +49,23 @@ class Superseded(msgspec.Struct, frozen=True):
 _superseded = msgspec.json.Decoder(Superseded)
 
 
-class Hub:
-    """The sockets of one gateway."""
+Perform = Callable[["Hub", Session, Any], None]  # carries out one effect
 
-    def __init__(self, redis_url: str, store: Store, pools: Pools, metrics: GatewayMetrics, heartbeat_interval: float) -> None:
+
+class Hub:
+    """The sockets of one gateway; `perform` says what to do for each effect of a connection."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        store: Store,
+        pools: Pools,
+        metrics: GatewayMetrics,
+        heartbeat_interval: float,
+        perform: "Mapping[type, Perform]",
+    ) -> None:
         self.id = f"gw-{secrets.token_hex(6)}"
-        self.store, self.pools, self.metrics = store, pools, metrics
+        self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.set)
@@ -153,98 +158,6 @@ class Hub:
             happened(_log, "store unavailable", level=logging.WARNING, error=str(error))
         elif error is not None:
             _log.error("a background task failed", exc_info=error)
-
-    # --- what clients ask for ----------------------------------------------------------------------------------------
-
-    async def join(self, session: Session, wish: QueueJoinData) -> None:
-        """Carry out a `queue_join`; the answer goes to the session."""
-        try:
-            rules = await self.pools.find(wish.pool)
-            if rules is None:
-                raise RefusedError(
-                    "unknown_pool", f"there is no pool `{wish.pool}`; there are {', '.join(name for name, _ in self.pools.items())}"
-                )
-            wish = complete(wish, rules, await self._preferences(session.player) if needs_preferences(wish) else Preferences())
-            check_wish(wish, rules, (session.player,))
-            request = Join(
-                (session.player,),
-                session.connection.generation,
-                wish.op_id or secrets.token_hex(OPERATION_BYTES),
-                wish.pool,
-                wish.region or "",
-                wish.mode or "",
-            )
-            players = request.players
-            outcome = await join(self.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
-            self._joined(session, wish, outcome)
-        except RefusedError as error:
-            self.metrics.refused.labels(error.code).inc()
-            session.feed(protocol.Refused(ErrorData(error.code, str(error), wish.op_id, error.retry_after), join=True))
-        except StoreError:
-            self.metrics.refused.labels("unavailable").inc()
-            advice = "the service cannot reach its store; repeat the same operation"
-            session.feed(protocol.Refused(ErrorData("unavailable", advice, wish.op_id, 2.0), join=True))
-            raise
-
-    async def _preferences(self, player: str) -> Preferences:
-        data = await self.store.preferences(player)
-        return preferences_decoder.decode(data) if data else Preferences()
-
-    def _joined(self, session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None:
-        place, enqueued = outcome.place, outcome.enqueued
-        where = f"pool `{place.pool}`, region `{place.region}`, mode `{place.mode}`"
-        match outcome.status:
-            case "joined" | "repeated":
-                shown = QueuePlace(place.ticket, place.pool, place.region, place.mode)
-                since = enqueued.enqueued or time.time()
-                event = protocol.Joined(shown, wish.op_id, enqueued.position, enqueued.length, since, enqueued.mean_wait)
-                session.feed(event)
-            case "already_queued":
-                raise RefusedError("already_queued", f"you wait already: {where}; leave that queue first")
-            case "already_matched":
-                raise RefusedError("already_matched", f"your match of {where} is on its way", 1.0)
-            case "stale":
-                session.close(CloseCode.REPLACED)
-            case "busy":
-                raise RefusedError("busy", "several joins of yours are under way; repeat the last one", 1.0)
-
-    async def leave(self, session: Session, op_id: str) -> None:
-        """Carry out a `queue_leave`; the answer is the ticket's end, or an error."""
-        try:
-            outcome = await leave(self.store, session.player, session.connection.generation, op_id, rfc3339(time.time()))
-        except StoreError:
-            advice = "the service cannot reach its store; repeat the same operation"
-            session.feed(protocol.Refused(ErrorData("unavailable", advice, op_id, 2.0)))
-            raise
-        match outcome.status:
-            case "left" if outcome.entry is not None and outcome.numbers.get(session.player):
-                entry = outcome.entry
-                session.feed(
-                    protocol.Published(StoredEvent(outcome.numbers[session.player], entry.type, bytes(entry.data), entry.timestamp))
-                )
-            case "left":
-                session.feed(protocol.Resync())
-            case "not_queued":
-                session.feed(protocol.Refused(ErrorData("not_queued", "you do not wait in any queue", op_id)))
-            case "already_matched":
-                session.feed(protocol.Refused(ErrorData("already_matched", f"too late: match {outcome.detail} is on its way", op_id)))
-            case "stale":
-                session.close(CloseCode.REPLACED)
-
-    async def read_outbox(self, session: Session, after: int) -> None:
-        """Fetch what the socket has missed; tried until the store answers."""
-        while self.sessions.get(session.player) is session and not session.connection.closing:
-            try:
-                events = await self.store.events_after(session.player, after)
-            except StoreUnavailableError:
-                await asyncio.sleep(random.uniform(0.2, 0.6))
-                continue
-            session.feed(protocol.OutboxRead(tuple(events)))
-            return
-
-    async def trim(self, session: Session, upto: int) -> None:
-        """The client has dealt with its events up to a number."""
-        await self.store.trim(session.player, upto)
 
     # --- what the bus brings -----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from matchmaking.telemetry.metrics import GatewayMetrics
 
 from .errors import ConfigurationError
 from .hub import Hub
+from .performing import PERFORM
 from .pools import Pools
 from .sign_in import Verifier
 from .statistics import StatisticsReader
@@ -43,6 +44,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     redis_url = settings.redis_url.get_secret_value()
     async with open_store(redis_url) as store:
         pools = Pools(store)
-        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval)
+        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM)
         async with hub.bus:
             yield Services(settings, store, pools, verifier, metrics, hub, StatisticsReader(store, pools))

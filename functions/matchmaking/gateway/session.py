@@ -51,7 +51,7 @@ class Session:
         """Something happened; do what follows from it."""
         self.connection, effects = protocol.step(self.connection, event, time.time() if now is None else now)
         for effect in effects:
-            self._perform(effect)
+            self._hub.perform[type(effect)](self._hub, self, effect)
 
     def receive(self, frame: str | bytes) -> None:
         """A frame came from the client."""
@@ -90,23 +90,6 @@ class Session:
             self.connection = protocol.closing(self.connection)
         self._hub.metrics.closed.labels(str(int(code))).inc()
         self._hub.spawn(self._close(code))
-
-    def _perform(self, effect: protocol.Effect) -> None:
-        match effect:
-            case protocol.Send(data):
-                self.send(data)
-            case protocol.Deliver(event):
-                self._hub.deliver(self, event)
-            case protocol.JoinQueue(data):
-                self._hub.spawn(self._hub.join(self, data))
-            case protocol.LeaveQueue(op_id):
-                self._hub.spawn(self._hub.leave(self, op_id))
-            case protocol.ReadOutbox(after):
-                self._hub.spawn(self._hub.read_outbox(self, after))
-            case protocol.TrimOutbox(upto):
-                self._hub.spawn(self._hub.trim(self, upto))
-            case protocol.Close(code):
-                self.close(code)
 
     async def _write_out(self) -> None:
         try:

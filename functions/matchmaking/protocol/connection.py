@@ -14,7 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .close_codes import CloseCode
+from .effects import *
 from .events import MATCH_READY, TICKET_ENDED, StoredEvent, rfc3339
+from .happenings import Event, Joined, Looked, Malformed, OutboxRead, Published, Received, Refused, Resync, Superseded, Tick
 from .messages import (
     Ack,
     ClientMessage,
@@ -22,13 +24,10 @@ from .messages import (
     Heartbeat,
     HeartbeatAckData,
     QueueJoin,
-    QueueJoinData,
     QueueJoinedData,
     QueueLeave,
     QueuePlace,
     QueueUpdateData,
-    ServerData,
-    Why,
 )
 
 BAD_MESSAGES = 10  # within BAD_WINDOW; a client that sends more is broken or hostile
@@ -72,125 +71,6 @@ class Connection(Struct, frozen=True):
     closing: bool = False
 
 
-# --- what happens ----------------------------------------------------------------------------------------------------------------------------------
-
-
-class Received(Struct, frozen=True):
-    """The client sent a well-formed message."""
-
-    message: ClientMessage
-
-
-class Malformed(Struct, frozen=True):
-    """The client sent something else."""
-
-    code: str
-    text: str
-
-
-class Joined(Struct, frozen=True):
-    """The store says: the ticket waits."""
-
-    place: QueuePlace
-    op_id: str
-    position: int
-    waiting: int
-    enqueued: float
-    estimated_wait: float | None
-
-
-class Refused(Struct, frozen=True):
-    """The store, the pool's rules or a limit says no (`join`: to a `queue_join`)."""
-
-    error: ErrorData
-    join: bool = False
-
-
-class Published(Struct, frozen=True):
-    """An outbox event came by the bus (or from the delivery that this gateway did itself)."""
-
-    event: StoredEvent
-
-
-class OutboxRead(Struct, frozen=True):
-    """The outbox after `sent`, in order; possibly nothing."""
-
-    events: tuple[StoredEvent, ...]
-
-
-class Looked(Struct, frozen=True):
-    """How the ticket stands in its queue; `position` 0 if it no longer waits."""
-
-    ticket_id: str
-    position: int
-    waiting: int
-    estimated_wait: float | None
-    reason: Why | None
-
-
-class Resync(Struct, frozen=True):
-    """The bus may have lost something: look into the outbox."""
-
-
-class Superseded(Struct, frozen=True):
-    """The player connected elsewhere, as this generation."""
-
-    generation: int
-
-
-class Tick(Struct, frozen=True):
-    """Time passed."""
-
-
-Event: TypeAlias = Received | Malformed | Joined | Refused | Published | OutboxRead | Looked | Resync | Superseded | Tick
-
-
-# --- what to do ------------------------------------------------------------------------------------------------------------------------------------
-
-
-class Send(Struct, frozen=True):
-    """Write a message to the socket."""
-
-    data: ServerData
-
-
-class Deliver(Struct, frozen=True):
-    """Hand an outbox event to its handler, which writes it to the socket with its number."""
-
-    event: StoredEvent
-
-
-class JoinQueue(Struct, frozen=True):
-    """Reserve and enqueue."""
-
-    data: QueueJoinData
-
-
-class LeaveQueue(Struct, frozen=True):
-    """Cancel the player's ticket."""
-
-    op_id: str
-
-
-class ReadOutbox(Struct, frozen=True):
-    """Read the outbox after this number."""
-
-    after: int
-
-
-class TrimOutbox(Struct, frozen=True):
-    """Forget events up to this number."""
-
-    upto: int
-
-
-class Close(Struct, frozen=True):
-    """Close the socket."""
-
-    code: CloseCode
-
-
-Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | ReadOutbox | TrimOutbox | Close
 Step: TypeAlias = tuple[Connection, tuple[Effect, ...]]
 
 UPDATE_EVERY = 10.0  # s; an unchanged queue_update is repeated this often, so that `waited` on the screen stays true

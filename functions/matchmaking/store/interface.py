@@ -16,10 +16,9 @@ PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not conn
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
 
 
-class Store(Protocol):
-    """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""
+class JoiningStore(Protocol):
+    """Reservations, tickets in their queues, and how they end without a match."""
 
-    # joining and leaving
     async def reserve(
         self, player: str, *, generation: int | None, op_id: str, ticket: str, pool: str, region: str, mode: str, leader: str
     ) -> values.Reservation:
@@ -51,7 +50,10 @@ class Store(Protocol):
     ) -> values.Expiry:
         """End a ticket that has waited too long, or whose players are gone."""
 
-    # matching
+
+class MatchingStore(Protocol):
+    """What matchers do."""
+
     async def page(self, pool: str, region: str, mode: str, from_ms: int | None, size: int) -> values.Page:
         """Read a page of a queue, oldest first."""
 
@@ -69,7 +71,10 @@ class Store(Protocol):
     async def explain(self, pool: str, region: str, mode: str, reasons: Mapping[str, bytes]) -> None:
         """Replace the reasons that a queue's waiting tickets are shown."""
 
-    # delivery
+
+class DeliveryStore(Protocol):
+    """Players' outboxes, the relay that fills them, and publications."""
+
     async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
         """Hand a ticket's end to a player; its number, or 0 if that happened before."""
 
@@ -88,7 +93,10 @@ class Store(Protocol):
     async def publish(self, channel: str, type_: str, data: bytes, timestamp: str) -> None:
         """Publish on a channel, in the contract's envelope."""
 
-    # connections
+
+class ConnectionStore(Protocol):
+    """Players' connections, signs of life, and sign-in."""
+
     async def take_over(self, player: str, gateway: str, *, resumes: bool) -> values.Takeover:
         """Make this the player's one live connection."""
 
@@ -113,7 +121,10 @@ class Store(Protocol):
     async def take_sign_in_ticket(self, digest: str) -> str | None:
         """The player that a sign-in ticket stands for; it works once."""
 
-    # profiles, pools, numbers
+
+class PoolStore(Protocol):
+    """Profiles, pools, numbers, and the store itself."""
+
     async def preferences(self, player: str) -> bytes | None:
         """The player's preferences (JSON)."""
 
@@ -140,3 +151,7 @@ class Store(Protocol):
 
     async def ping(self) -> None:
         """Raises if the store does not answer."""
+
+
+class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, Protocol):
+    """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""

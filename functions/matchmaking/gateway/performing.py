@@ -1,0 +1,16 @@
+"""What the gateway does for each effect of the pure connection: one entry in `PERFORM` for each type."""
+
+from matchmaking.protocol import effects
+
+from . import outbox, queueing
+from .hub import Perform
+
+PERFORM: dict[type, Perform] = {
+    effects.Send: lambda _, session, effect: session.send(effect.data),
+    effects.Deliver: lambda hub, session, effect: hub.deliver(session, effect.event),
+    effects.JoinQueue: lambda hub, session, effect: hub.spawn(queueing.join(hub, session, effect.data)),
+    effects.LeaveQueue: lambda hub, session, effect: hub.spawn(queueing.leave(hub, session, effect.op_id)),
+    effects.ReadOutbox: lambda hub, session, effect: hub.spawn(outbox.read(hub, session, effect.after)),
+    effects.TrimOutbox: lambda hub, session, effect: hub.spawn(outbox.trim(hub, session, effect.upto)),
+    effects.Close: lambda _, session, effect: session.close(effect.code),
+}

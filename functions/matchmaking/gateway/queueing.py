@@ -1,0 +1,94 @@
+"""Joining and leaving queues for a client: checks the wish, runs the store's steps, and feeds the answer to the session."""
+
+import secrets
+import time
+
+from matchmaking.protocol import connection as protocol
+from matchmaking.protocol.close_codes import CloseCode
+from matchmaking.protocol.events import StoredEvent, rfc3339
+from matchmaking.protocol.messages import ErrorData, QueueJoinData, QueuePlace
+from matchmaking.store.errors import StoreError
+from matchmaking.store.joining import Join, JoinOutcome
+from matchmaking.store.joining import join as join_queue
+from matchmaking.store.joining import leave as leave_queue
+
+from .errors import RefusedError
+from .hub import Hub
+from .session import Session
+from .tickets import Preferences, build_ticket, check_wish, complete, needs_preferences, preferences_decoder
+
+OPERATION_BYTES = 8  # of an operation id that we make because the client gave none
+UNAVAILABLE = "the service cannot reach its store; repeat the same operation"
+
+
+async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
+    """Carry out a `queue_join`; the answer goes to the session."""
+    try:
+        rules = await hub.pools.find(wish.pool)
+        if rules is None:
+            known = ", ".join(name for name, _ in hub.pools.items())
+            raise RefusedError("unknown_pool", f"there is no pool `{wish.pool}`; there are {known}")
+        wish = complete(wish, rules, await _preferences(hub, session.player) if needs_preferences(wish) else Preferences())
+        check_wish(wish, rules, (session.player,))
+        request = Join(
+            (session.player,),
+            session.connection.generation,
+            wish.op_id or secrets.token_hex(OPERATION_BYTES),
+            wish.pool,
+            wish.region or "",
+            wish.mode or "",
+        )
+        players = request.players
+        outcome = await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
+        _joined(session, wish, outcome)
+    except RefusedError as error:
+        hub.metrics.refused.labels(error.code).inc()
+        session.feed(protocol.Refused(ErrorData(error.code, str(error), wish.op_id, error.retry_after), join=True))
+    except StoreError:
+        hub.metrics.refused.labels("unavailable").inc()
+        session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, wish.op_id, 2.0), join=True))
+        raise
+
+
+async def _preferences(hub: Hub, player: str) -> Preferences:
+    data = await hub.store.preferences(player)
+    return preferences_decoder.decode(data) if data else Preferences()
+
+
+def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None:
+    place, enqueued = outcome.place, outcome.enqueued
+    where = f"pool `{place.pool}`, region `{place.region}`, mode `{place.mode}`"
+    match outcome.status:
+        case "joined" | "repeated":
+            shown = QueuePlace(place.ticket, place.pool, place.region, place.mode)
+            since = enqueued.enqueued or time.time()
+            session.feed(protocol.Joined(shown, wish.op_id, enqueued.position, enqueued.length, since, enqueued.mean_wait))
+        case "already_queued":
+            raise RefusedError("already_queued", f"you wait already: {where}; leave that queue first")
+        case "already_matched":
+            raise RefusedError("already_matched", f"your match of {where} is on its way", 1.0)
+        case "stale":
+            session.close(CloseCode.REPLACED)
+        case "busy":
+            raise RefusedError("busy", "several joins of yours are under way; repeat the last one", 1.0)
+
+
+async def leave(hub: Hub, session: Session, op_id: str) -> None:
+    """Carry out a `queue_leave`; the answer is the ticket's end, or an error."""
+    try:
+        outcome = await leave_queue(hub.store, session.player, session.connection.generation, op_id, rfc3339(time.time()))
+    except StoreError:
+        session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, op_id, 2.0)))
+        raise
+    match outcome.status:
+        case "left" if outcome.entry is not None and outcome.numbers.get(session.player):
+            entry, seq = outcome.entry, outcome.numbers[session.player]
+            session.feed(protocol.Published(StoredEvent(seq, entry.type, bytes(entry.data), entry.timestamp)))
+        case "left":
+            session.feed(protocol.Resync())
+        case "not_queued":
+            session.feed(protocol.Refused(ErrorData("not_queued", "you do not wait in any queue", op_id)))
+        case "already_matched":
+            session.feed(protocol.Refused(ErrorData("already_matched", f"too late: match {outcome.detail} is on its way", op_id)))
+        case "stale":
+            session.close(CloseCode.REPLACED)

@@ -1,0 +1,191 @@
+"""What gateways send."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+
+class HelloData(Struct, frozen=True):
+    """The connection is live.
+
+    Attributes:
+        player_id: as whom.
+        heartbeat_interval: seconds; the client sends a heartbeat at least that often.
+        epoch: names the store's history; numbers of another epoch mean nothing.
+        seq: the number of the latest event before this connection.
+        generation: how many connections this player has had.
+        resumed: whether missed events follow; if not, a snapshot follows where there is anything to tell.
+    """
+
+    player_id: str
+    heartbeat_interval: float
+    epoch: str
+    seq: int
+    generation: int
+    resumed: bool = False
+
+
+class QueuePlace(Struct, frozen=True):
+    """Where a ticket waits."""
+
+    ticket_id: str
+    pool: str
+    region: str
+    mode: str
+
+
+class QueueJoinedData(QueuePlace, frozen=True):
+    """The answer to `queue_join`: the ticket waits and will have exactly one end."""
+
+    op_id: str = ""
+
+
+class Why(Struct, frozen=True, omit_defaults=True):
+    """Why a ticket still waits.
+
+    Attributes:
+        rule: the rule that blocked most candidates, or `players` where there are too few.
+        message: the same for people.
+        next_change: seconds until the ticket's windows widen next.
+    """
+
+    rule: str
+    message: str = ""
+    next_change: float | None = None
+
+
+class QueueUpdateData(QueuePlace, frozen=True):
+    """How the waiting goes.
+
+    Attributes:
+        position: 1 is next in line by waiting time (matching goes by fit, so it is a hint).
+        waiting: tickets in this queue.
+        waited: seconds so far.
+        estimated_wait: seconds still to wait, from this queue's recent matches; null before there were any.
+        reason: why the ticket still waits, once a matcher has looked at it.
+    """
+
+    position: int
+    waiting: int
+    waited: float
+    estimated_wait: float | None = None
+    reason: Why | None = None
+
+
+class QueueLeftData(QueuePlace, frozen=True):
+    """The ticket's end without a match: `left`, `expired`, `disconnected`, `quarantined` or `pool_deleted`."""
+
+    reason: str
+    op_id: str = ""
+
+
+class TeamData(Struct, frozen=True):
+    """One team of a match."""
+
+    name: str
+    players: list[str]
+    win_chance: float | None = None
+
+
+class MatchFoundData(Struct, frozen=True):
+    """The ticket's end with a match.
+
+    Attributes:
+        opponent: the other side: in a duel the player's id, between two teams the other team's name; null with more than two sides.
+        timestamp: when the match was committed, RFC 3339.
+        quality: 0 to 1.
+        waited: seconds in the queue.
+        accept_by: until when to accept (RFC 3339); null if the pool asks for no ready check.
+    """
+
+    match_id: str
+    opponent: str | None
+    timestamp: str
+    teams: list[TeamData]
+    pool: str
+    region: str
+    mode: str
+    ticket_id: str
+    quality: float
+    waited: float
+    accept_by: str | None = None
+
+
+class SnapshotData(Struct, frozen=True):
+    """The player's state, whole: what a client needs when it cannot resume."""
+
+    ticket: QueuePlace | None = None
+    match: MatchFoundData | None = None
+
+
+class ErrorData(Struct, frozen=True):
+    """A request that was not carried out.
+
+    Attributes:
+        code: stable word, see the error table.
+        message: what is wrong and what to do.
+        op_id: of the request, if it had one.
+        retry_after: seconds after which the same request may work; null if it never will.
+    """
+
+    code: str
+    message: str
+    op_id: str = ""
+    retry_after: float | None = None
+
+
+class AnnouncementData(Struct, frozen=True):
+    """News for everybody."""
+
+    message: str
+    level: str = "info"
+    timestamp: str = ""
+
+
+class GameStateUpdateData(Struct, frozen=True):
+    """A live session's state changed."""
+
+    session_id: str
+    state: dict[str, object]
+    timestamp: str
+
+
+class HeartbeatAckData(Struct, frozen=True):
+    """The answer to `heartbeat`; `timestamp` is the server's clock, RFC 3339."""
+
+    timestamp: str
+
+
+class ReconnectData(Struct, frozen=True):
+    """The gateway is going away: connect again after `retry_after` seconds."""
+
+    retry_after: float
+
+
+ServerData: TypeAlias = (
+    HelloData
+    | SnapshotData
+    | QueueJoinedData
+    | QueueUpdateData
+    | QueueLeftData
+    | MatchFoundData
+    | GameStateUpdateData
+    | AnnouncementData
+    | ErrorData
+    | HeartbeatAckData
+    | ReconnectData
+)
+
+SERVER_TYPES: dict[type[Struct], str] = {
+    HelloData: "hello",
+    SnapshotData: "snapshot",
+    QueueJoinedData: "queue_joined",
+    QueueUpdateData: "queue_update",
+    QueueLeftData: "queue_left",
+    MatchFoundData: "match_found",
+    GameStateUpdateData: "game_state_update",
+    AnnouncementData: "announcement",
+    ErrorData: "error",
+    HeartbeatAckData: "heartbeat_ack",
+    ReconnectData: "reconnect",
+}

@@ -1,0 +1,55 @@
+"""Players' outboxes, and the relay that fills them."""
+
+from matchmaking.protocol.events import StoredEvent
+from matchmaking.store import keys, values
+from matchmaking.store.interface import MARK_MS, OUTBOX_CAP
+
+from .state import MemoryPart
+
+
+class MemoryDelivery(MemoryPart):
+    """See `interface.DeliveryStore`."""
+
+    async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
+        """See `deliver.lua`."""
+        state = self._player(player)
+        if state.held is None or state.held.ticket != ticket:
+            return 0
+        state.seq += 1
+        state.outbox = [*state.outbox, StoredEvent(state.seq, entry.type, bytes(entry.data), entry.timestamp)][-OUTBOX_CAP:]
+        if state.op:
+            state.done[state.op] = state.held
+        state.held = None
+        if entry.match:
+            state.match = (state.seq, bytes(entry.data))
+        self.published.append((keys.updates_channel(player), entry.type, bytes(entry.data)))
+        return state.seq
+
+    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
+        """See `settle.lua`."""
+        of = self._pool(pool)
+        of.outbox.pop(pending.id, None)
+        for ticket in pending.entry.players.values():
+            if ticket in of.ended:
+                of.ended[ticket] = (of.ended[ticket][0], self._now() + MARK_MS)
+
+    async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
+        """An entry once claimed is left alone for another `idle` seconds."""
+        outbox, now = self._pool(pool).outbox, self._now()
+        found = [name for name, (_, since) in outbox.items() if now - since >= idle * 1000][:limit]
+        for name in found:
+            outbox[name] = (outbox[name][0], now)
+        return [values.PendingEntry(name, outbox[name][0]) for name in found]
+
+    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
+        """In order."""
+        return [event for event in self._player(player).outbox if event.seq > seq]
+
+    async def trim(self, player: str, seq: int) -> None:
+        """Forget events up to a number."""
+        state = self._player(player)
+        state.outbox = [event for event in state.outbox if event.seq > seq]
+
+    async def publish(self, channel: str, type_: str, data: bytes, timestamp: str) -> None:
+        """To `published`."""
+        self.published.append((channel, type_, data))

@@ -1,0 +1,63 @@
+"""Players' outboxes, the relay that fills them, and publications."""
+
+import msgspec
+
+from matchmaking.protocol.events import StoredEvent
+from matchmaking.store import keys, values
+from matchmaking.store.interface import MARK_MS, OUTBOX_CAP
+
+from .base import RedisPart, pool_keys
+
+_encoder = msgspec.json.Encoder()
+_entry_decoder = msgspec.json.Decoder(values.RelayEntry)
+
+
+class RedisDelivery(RedisPart):
+    """See `interface.DeliveryStore`."""
+
+    async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
+        """See `deliver.lua`."""
+        reply = await self._calls.call(
+            "deliver",
+            [keys.connection(player), keys.ticket(player), keys.player_outbox(player)],
+            player,
+            ticket,
+            entry.type,
+            bytes(entry.data),
+            entry.timestamp,
+            keys.updates_channel(player),
+            OUTBOX_CAP,
+            entry.match,
+        )
+        return int(reply[2])
+
+    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
+        """See `settle.lua`."""
+        marks = [keys.ended(pool, ticket) for ticket in dict.fromkeys(pending.entry.players.values())]
+        await self._calls.call("settle", [pool_keys(pool).outbox, *marks], pending.id, MARK_MS)
+
+    async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
+        """XAUTOCLAIM: of several sweepers each entry goes to one, which then has `idle` seconds for it."""
+        outbox = pool_keys(pool).outbox
+        if not await self._plain(self._client.exists(outbox)):
+            return []
+        reply = await self._plain(
+            self._client.xautoclaim(outbox, keys.RELAY_GROUP, keys.RELAY_GROUP, min_idle_time=int(idle * 1000), count=limit)
+        )
+        return [
+            values.PendingEntry(entry.decode(), _entry_decoder.decode(fields[b"e"])) for entry, fields in reply[1] if fields is not None
+        ]
+
+    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
+        """The outbox' stream ids are the numbers."""
+        entries = await self._calls.command("XRANGE", keys.player_outbox(player), f"({seq}-0", "+")
+        return [StoredEvent(int(entry.split(b"-")[0]), f[b"type"].decode(), f[b"data"], f[b"at"].decode()) for entry, f in entries]
+
+    async def trim(self, player: str, seq: int) -> None:
+        """Only what is older than the number that follows goes; the count of events lives elsewhere."""
+        await self._calls.command("XTRIM", keys.player_outbox(player), "MINID", f"{seq + 1}-0")
+
+    async def publish(self, channel: str, type_: str, data: bytes, timestamp: str) -> None:
+        """In the contract's envelope."""
+        envelope = {"channel": channel, "message": {"type": type_, "data": msgspec.Raw(data), "timestamp": timestamp}}
+        await self._calls.command("PUBLISH", channel, _encoder.encode(envelope))

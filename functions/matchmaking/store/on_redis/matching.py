@@ -1,0 +1,88 @@
+"""What matchers do: read queues, follow their changes, commit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from matchmaking.store import keys, values
+from matchmaking.store.interface import LOG_CAP, MATCHER_MS
+
+from .base import RedisPart, pool_keys, queue_keys, word
+
+_encoder = msgspec.json.Encoder()
+
+
+class RedisMatching(RedisPart):
+    """See `interface.MatchingStore`."""
+
+    async def page(self, pool: str, region: str, mode: str, from_ms: int | None, size: int) -> values.Page:
+        """See `page.lua`."""
+        of = pool_keys(pool)
+        start = "-inf" if from_ms is None else from_ms
+        reply = await self._calls.call(
+            "page", [queue_keys(pool, region, mode).waiting, of.tickets, of.counters], f"{region}:{mode}", start, size
+        )
+        found, records = reply[3], reply[4]
+        waiters = tuple(values.Waiter(found[2 * i].decode(), int(found[2 * i + 1]), record) for i, record in enumerate(records))
+        return values.Page(int(reply[1]), int(reply[2]) / 1000, waiters)
+
+    async def follow(self, pool: str, after: Mapping[tuple[str, str], int], block: float) -> dict[tuple[str, str], list[values.Change]]:
+        """XREAD on the queues' change logs; an entry's id is its number."""
+        streams = {queue_keys(pool, *queue).log: f"{number}-0" for queue, number in after.items()}
+        names = {queue_keys(pool, *queue).log.encode(): queue for queue in after}
+        reply = await self._plain(
+            self._client.xread(cast("Any", streams), count=10_000, block=max(1, int(block * 1000)) if block else None)
+        )
+        rows = reply.items() if isinstance(reply, dict) else reply
+        return {names[name]: [_change(*entry) for entry in _flat(entries)] for name, entries in rows or ()}
+
+    async def commit(
+        self, pool: str, matcher: str, match: str, tickets: Sequence[values.CommitTicket], grace: float, event: values.RelayEntry
+    ) -> values.Commitment:
+        """See `commit.lua`."""
+        queues: dict[tuple[str, str], list[values.CommitTicket]] = {}
+        for ticket in tickets:
+            queues.setdefault((ticket.region, ticket.mode), []).append(ticket)
+        of, first = pool_keys(pool), queue_keys(pool, tickets[0].region, tickets[0].mode)
+        names = [of.tickets, of.alive, of.counters, of.outbox, first.statistics]
+        arguments: list[Any] = [matcher, match, _encoder.encode(event), int(grace * 1000), LOG_CAP, len(queues)]
+        for (region, mode), members in queues.items():
+            queue = queue_keys(pool, region, mode)
+            names += [queue.waiting, queue.log]
+            arguments += [region, mode, len(members)]
+            for member in members:
+                arguments += [member.id, member.enqueued_ms]
+        names += [keys.ended(pool, member.id) for members in queues.values() for member in members]
+        reply = await self._calls.call("commit", names, *arguments)
+        status = word(reply[2])
+        if status == "committed":
+            return values.Commitment(status, reply[3].decode())
+        return values.Commitment(status, gone=tuple(part.decode() for part in reply[3:]))
+
+    async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
+        """See `beat.lua`."""
+        reply = await self._calls.call("beat", [queue_keys(pool, region, mode).workers], matcher, MATCHER_MS, "1" if leave else "")
+        return values.Beat(reply[1], reply[2])
+
+    async def explain(self, pool: str, region: str, mode: str, reasons: Mapping[str, bytes]) -> None:
+        """Replaced as a whole; gone by itself if no matcher renews it."""
+        name = queue_keys(pool, region, mode).reasons
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.delete(name)
+        if reasons:
+            pipeline.hset(name, mapping=cast("Any", reasons))
+            pipeline.expire(name, 30)
+        await self._plain(pipeline.execute())
+
+
+def _flat(entries: Any) -> Any:
+    """XREAD's entries, whichever shape the protocol version gives them: [(id, fields)] or [[(id, fields)]]."""
+    return entries[0] if entries and isinstance(entries[0], list) and entries[0] and isinstance(entries[0][0], tuple | list) else entries
+
+
+def _change(entry: bytes, fields: dict[bytes, bytes]) -> values.Change:
+    number = int(entry.split(b"-")[0])
+    if b"+" in fields:
+        return values.Change(number, added=values.Waiter(fields[b"+"].decode(), int(fields[b"t"]), fields[b"r"]))
+    return values.Change(number, removed=tuple(fields[b"-"].decode().split()), by=fields.get(b"by", b"").decode())

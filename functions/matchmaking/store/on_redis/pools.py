@@ -1,0 +1,87 @@
+"""Profiles, pools, numbers, and the store itself."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from matchmaking.core.pool import PoolRules, decode_rules, encode_rules
+from matchmaking.store import keys, values
+from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS
+
+from .base import RedisPart, queue_keys, seconds
+
+_encoder = msgspec.json.Encoder()
+_Pool = msgspec.json.Decoder(tuple[int, msgspec.Raw])
+
+
+class RedisPools(RedisPart):
+    """See `interface.PoolStore`."""
+
+    async def preferences(self, player: str) -> bytes | None:
+        """A field of the profile."""
+        found: bytes | None = await self._calls.command("HGET", keys.profile(player), "preferences")
+        return found
+
+    async def put_preferences(self, player: str, data: bytes) -> None:
+        """A field of the profile."""
+        await self._calls.command("HSET", keys.profile(player), "preferences", data)
+
+    async def put_pool(self, name: str, rules: PoolRules) -> int:
+        """One writer (the operator, or `matchmaking dev`), so reading before writing is no race."""
+        keys.waiting(name, "check", "check")  # raises on a name that must not get into a key
+        compiled = encode_rules(rules)
+        held = await self._plain(self._client.hget(keys.POOLS, name))
+        revision, before = _Pool.decode(held) if held else (0, msgspec.Raw(b""))
+        if bytes(before) == compiled:
+            return revision
+        await self._plain(self._client.hset(keys.POOLS, name, cast("Any", _encoder.encode((revision + 1, msgspec.Raw(compiled))))))
+        return revision + 1
+
+    async def pools(self) -> dict[str, tuple[int, PoolRules]]:
+        """The operator's hash."""
+        found = await self._plain(self._client.hgetall(keys.POOLS))
+        decoded = {name.decode(): _Pool.decode(data) for name, data in found.items()}
+        return {name: (revision, decode_rules(bytes(rules))) for name, (revision, rules) in decoded.items()}
+
+    async def queue_lengths(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[int]:
+        """ZCARDs, as KEDA reads them."""
+        pipeline = self._client.pipeline(transaction=False)
+        for region, mode in queues:
+            pipeline.zcard(queue_keys(pool, region, mode).waiting)
+        lengths: list[int] = await self._plain(pipeline.execute())
+        return lengths
+
+    async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
+        """The rate is that of the last 60 s, taking the previous minute's matches as evenly spread."""
+        now = await self._now_ms()
+        minute, part = divmod(now / 60_000, 1)
+        pipeline = self._client.pipeline(transaction=False)
+        for region, mode in queues:
+            queue = queue_keys(pool, region, mode)
+            pipeline.zcard(queue.waiting)
+            pipeline.zcount(queue.workers, now - MATCHER_MS, "+inf")
+            pipeline.hmget(queue.statistics, ["matches", "tickets", "mean_wait_ms", f"minute:{minute:.0f}", f"minute:{minute - 1:.0f}"])
+        replies = await self._plain(pipeline.execute())
+        return [
+            values.QueueStatistics(
+                waiting, matchers, int(f[0] or 0), int(f[1] or 0), int(f[3] or 0) + int(f[4] or 0) * (1 - part), seconds(f[2] or b"")
+            )
+            for waiting, matchers, f in zip(replies[::3], replies[1::3], replies[2::3], strict=True)
+        ]
+
+    async def connected(self) -> int:
+        """Players with a recent sign of life."""
+        now = await self._now_ms()
+        return int(await self._plain(self._client.zcount(keys.PRESENCE, now - PRESENCE_MS, "+inf")))
+
+    async def epoch(self) -> str:
+        """Written once into an empty store: a store that lost everything gets a new one."""
+        await self._plain(self._client.set(keys.STORE_EPOCH, secrets.token_hex(4), nx=True))
+        found: bytes = await self._plain(self._client.get(keys.STORE_EPOCH))
+        return found.decode()
+
+    async def ping(self) -> None:
+        """Raises if Redis does not answer."""
+        await self._plain(self._client.ping())
