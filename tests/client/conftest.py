@@ -5,11 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from matchmaking.protocol.messages import HelloData, ServerData, encode
+
+TOKEN = "t0ken"
 
 
 class Peer:
@@ -21,6 +24,10 @@ class Peer:
     async def send(self, data: ServerData, seq: int | None = None) -> None:
         """Send a message."""
         await self.socket.send(encode(data, seq))
+
+    async def say(self, type_: str, seq: int | None = None, **data: Any) -> None:
+        """Send a message of any type."""
+        await self.socket.send(json.dumps({"type": type_, "data": data} | ({} if seq is None else {"seq": seq})))
 
     async def receive(self, type_: str | None = None) -> dict[str, Any]:
         """The client's next message, or its next one of a type."""
@@ -50,12 +57,13 @@ class FakeGateway:
         await self.sockets.put(socket)
         await socket.wait_closed()
 
-    async def accept(self, seq: int = 0, *, greet: bool = True, epoch: str = "e1") -> Peer:
+    async def accept(self, seq: int = 0, *, greet: bool = True, epoch: str = "e1", resumed: bool = False) -> Peer:
         """The next connection, greeted."""
         async with asyncio.timeout(5):
             peer = Peer(await self.sockets.get())
         if greet:
-            await peer.send(HelloData("alice", self.interval, epoch, seq, 1))
+            hello = HelloData("alice", self.interval, epoch, seq, 1, resumed)
+            await peer.socket.send(json.dumps({"type": "hello", "data": msgspec.structs.asdict(hello) | {"resume_token": TOKEN}}))
         return peer
 
 

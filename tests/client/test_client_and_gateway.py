@@ -2,11 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from matchmaking.client import Client, JoinRefusedError, MatchFoundData, QueueLeftData
+from matchmaking.client import Backoff, Client, JoinRefusedError, MatchFoundData, QueueLeftData
 from support.gateways import Gateway, gateway, matcher
 from support.tokens import Signer
 
@@ -16,8 +17,8 @@ def signer(tmp_path: Path) -> Signer:
     return Signer(tmp_path)
 
 
-def connect(running: Gateway, player: str) -> Any:
-    return Client.connect(running.url, player, token=running.signer.token(player))
+def connect(running: Gateway, player: str, **options: Any) -> Any:
+    return Client.connect(running.url, player, token=running.signer.token(player), **options)
 
 
 async def event_of(client: Client, kind: type) -> Any:
@@ -26,12 +27,6 @@ async def event_of(client: Client, kind: type) -> Any:
             if isinstance(event, kind):
                 return event
     raise AssertionError("the events ended")
-
-
-def cut(client: Client) -> None:
-    """Lose the connection as a network does: without a word."""
-    assert client._socket is not None
-    client._socket.transport.abort()
 
 
 async def reconnected(client: Client, connections: int = 2) -> None:
@@ -43,7 +38,7 @@ async def reconnected(client: Client, connections: int = 2) -> None:
 async def test_a_lost_connection_keeps_the_place_and_the_match_comes_once(redis_url: str, signer: Signer) -> None:
     async with gateway(redis_url, signer) as running, connect(running, "alice") as alice, connect(running, "bob") as bob:
         ticket = await alice.join("duel", "local", "ranked")
-        cut(alice)
+        alice.cut()
         await reconnected(alice)
         async with matcher(redis_url):
             await bob.join("duel", "local", "ranked")
@@ -52,11 +47,18 @@ async def test_a_lost_connection_keeps_the_place_and_the_match_comes_once(redis_
         assert alice.ticket is None
 
 
-async def test_a_match_made_while_away_is_handed_out_on_return(redis_url: str, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matchmaking.client.connection.delay", lambda *_: 2.0)
-    async with gateway(redis_url, signer) as running, connect(running, "alice") as alice, connect(running, "bob") as bob:
+class TwoSeconds(Backoff, frozen=True):
+    """Stays away for so long."""
+
+    def delay(self, attempt: int, wait: float, random: Random) -> float:
+        return 2.0
+
+
+async def test_a_match_made_while_away_is_handed_out_on_return(redis_url: str, signer: Signer) -> None:
+    away = TwoSeconds()
+    async with gateway(redis_url, signer) as running, connect(running, "alice", backoff=away) as alice, connect(running, "bob") as bob:
         await alice.join("duel", "local", "ranked")
-        cut(alice)
+        alice.cut()
         async with matcher(redis_url):
             await bob.join("duel", "local", "ranked")
             await event_of(bob, MatchFoundData)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from matchmaking.client import (
+    Backoff,
     Client,
     ClientEvent,
     ConnectionEndedError,
@@ -16,8 +17,9 @@ from matchmaking.client import (
     MatchFoundData,
     QueueLeftData,
     QueueUpdateData,
+    RawEvent,
+    RefusedError,
     SnapshotData,
-    reconnect,
 )
 from matchmaking.client.opening import socket_url
 from matchmaking.protocol.messages import ErrorData, QueueJoinedData, QueuePlace, ReconnectData, TeamData
@@ -26,9 +28,7 @@ T = TypeVar("T")
 PLACE = ("t1", "duel", "local", "ranked")
 
 
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconnect, "BASE", 0.02)
+SOON = Backoff(base=0.02)
 
 
 def match(ticket: str = "t1") -> MatchFoundData:
@@ -40,7 +40,7 @@ def match(ticket: str = "t1") -> MatchFoundData:
 async def connected(gateway: Any, **options: Any) -> AsyncIterator[tuple[Client, Any]]:
     """A client whose first connection the gateway has greeted, and that connection."""
     accepting = asyncio.ensure_future(gateway.accept())
-    async with Client.connect(gateway.url, "alice", **({"token": "secret"} | options)) as client:
+    async with Client.connect(gateway.url, "alice", **({"token": "secret", "backoff": SOON} | options)) as client:
         yield client, await accepting
 
 
@@ -91,10 +91,20 @@ async def test_a_refused_join_says_why_and_when_to_try_again(fake_gateway: Any) 
     async with connected(fake_gateway) as (client, peer):
         asking = asyncio.ensure_future(client.join("duel"))
         op_id = (await peer.receive())["data"]["op_id"]
-        await peer.send(ErrorData("unavailable", "no store", op_id, 2.0))
+        await peer.send(ErrorData("busy", "several joins", op_id, 2.0))
         with pytest.raises(JoinRefusedError) as refused:
             await soon(asking)
-        assert (refused.value.code, refused.value.retry_after) == ("unavailable", 2.0)
+        assert (refused.value.code, refused.value.retry_after) == ("busy", 2.0)
+
+
+async def test_what_the_store_left_undecided_is_asked_again_under_the_same_operation(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        asking = asyncio.ensure_future(client.join("duel"))
+        first = await peer.receive("queue_join")
+        await peer.send(ErrorData("unavailable", "no store", first["data"]["op_id"], 0.05))
+        assert await peer.receive("queue_join") == first
+        await peer.send(QueueJoinedData(*PLACE, first["data"]["op_id"]))
+        assert (await soon(asking)).ticket_id == "t1"
 
 
 async def test_an_unreadable_request_is_refused_though_the_error_has_no_operation(fake_gateway: Any) -> None:
@@ -171,11 +181,79 @@ async def test_a_silent_server_counts_as_lost(fake_gateway: Any) -> None:
         assert client.connections == 2
 
 
-async def test_unknown_messages_are_ignored(fake_gateway: Any) -> None:
+async def test_messages_of_a_newer_server_come_raw(fake_gateway: Any) -> None:
     async with connected(fake_gateway) as (client, peer):
-        await peer.socket.send('{"type": "from_the_future", "data": {"x": 1}}')
+        await peer.say("from_the_future", 1, x=1)
+        await peer.say("from_the_future", 1, x=1)
+        await peer.say("match_found", 2, entirely="different")
+        assert await next_event(client) == RawEvent("from_the_future", {"x": 1})
+        assert await next_event(client) == RawEvent("match_found", {"entirely": "different"})
+
+
+async def test_accepting_is_answered_by_the_next_news_of_the_match(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        asking = asyncio.ensure_future(client.accept("m1"))
+        request = await peer.receive("match_accept")
+        assert request["data"] == {"match_id": "m1", "op_id": request["data"]["op_id"]}
+        await peer.say("game_state_update", 1, session_id="m2", state={}, timestamp="")
+        await peer.say("game_state_update", 2, session_id="m1", state={"phase": "accepted"}, timestamp="")
+        answer = await soon(asking)
+        assert answer.session_id == "m1"
+        assert [(await next_event(client)).session_id for _ in range(2)] == ["m2", "m1"]
+
+
+async def test_declining_too_late_is_refused(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        asking = asyncio.ensure_future(client.decline("m1"))
+        op_id = (await peer.receive("match_decline"))["data"]["op_id"]
+        await peer.say("error", code="too_late", message="the match was accepted", op_id=op_id)
+        with pytest.raises(RefusedError, match="too_late"):
+            await soon(asking)
+
+
+async def test_any_request_is_answered_by_its_operation(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        asking = asyncio.ensure_future(client.request("party_create", pool="duel"))
+        op_id = (await peer.receive("party_create"))["data"]["op_id"]
+        await peer.say("party_update", party_id="p1", op_id=op_id)
+        assert await soon(asking) == RawEvent("party_update", {"party_id": "p1", "op_id": op_id})
+
+
+async def test_callbacks_by_type_and_for_all(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        matches, everything, slowly = [], asyncio.Queue[Any](), []
+
+        async def slow(event: Any) -> None:
+            await asyncio.sleep(0.01)
+            slowly.append(event)
+
+        client.on("match_found", matches.append)
+        client.on("match_found", slow)
+        client.on("*", everything.put_nowait)
+        await peer.send(match("t1"), 1)
+        await peer.say("from_the_future", 2)
+        assert await soon(everything.get()) == match("t1")
+        assert await soon(everything.get()) == RawEvent("from_the_future", {})
+        assert matches == slowly == [match("t1")]
+        assert (await peer.receive("ack"))["data"] == {"seq": 2}
+        with pytest.raises(RuntimeError, match="callbacks"):
+            await next_event(client)
+
+
+async def test_a_callback_that_fails_is_reported_and_the_others_are_called(fake_gateway: Any) -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    async with connected(fake_gateway) as (client, peer):
+        heard = asyncio.Queue[Any]()
+        client.on("match_found", lambda _: 1 / 0)
+        end = client.on("match_found", heard.put_nowait)
         await peer.send(match(), 1)
-        assert isinstance(await next_event(client), MatchFoundData)
+        await soon(heard.get())
+        assert isinstance(reported[0]["exception"], ZeroDivisionError)
+        end()
+        await peer.socket.close(4409)
+        with pytest.raises(ConnectionEndedError):
+            await soon(client.closed())
 
 
 # --- coming back -------------------------------------------------------------------------------------------------------
@@ -192,6 +270,72 @@ async def test_comes_back_after_a_lost_connection_and_asks_again_under_the_same_
         await back.send(QueueJoinedData(*PLACE, again["data"]["op_id"]))
         await soon(asking)
         assert client.connections == 2
+
+
+async def test_asks_to_resume_and_goes_on_without_a_gap_or_a_repeat(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        await joined(client, peer)
+        await peer.say("announcement", 1, message="one")
+        await next_event(client)
+        peer.socket.transport.abort()
+        back = await fake_gateway.accept(seq=1, resumed=True)
+        assert back.socket.request.headers["Sec-WebSocket-Protocol"] == "gsm.v1, resume.e1.1.t0ken"
+        await back.say("announcement", 1, message="one")
+        await back.say("announcement", 2, message="two")
+        await back.send(match(), 3)
+        assert [getattr(await next_event(client), "message", "match") for _ in range(2)] == ["two", "match"]
+        assert (client.ticket, client.connections, client.resumed) == (None, 2, 1)
+        assert (await back.receive("ack"))["data"] == {"seq": 3}
+
+
+async def test_what_is_unacknowledged_at_a_cut_is_acknowledged_after_resuming(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        await peer.say("announcement", 1, message="one")
+        await next_event(client)
+        peer.socket.transport.abort()
+        back = await fake_gateway.accept(seq=1, resumed=True)
+        assert (await back.receive("ack"))["data"] == {"seq": 1}
+
+
+async def test_another_epoch_starts_another_numbering(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        await peer.say("announcement", 7, message="old")
+        await next_event(client)
+        peer.socket.transport.abort()
+        back = await fake_gateway.accept(seq=2, epoch="e2")
+        await back.say("announcement", 3, message="new")
+        assert (await next_event(client)).message == "new"
+
+
+async def test_a_join_that_is_answered_after_its_match_leaves_no_ticket(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        asking = asyncio.ensure_future(client.join("duel", "local", "ranked"))
+        op_id = (await peer.receive("queue_join"))["data"]["op_id"]
+        peer.socket.transport.abort()
+        back = await fake_gateway.accept(resumed=True)
+        await back.send(match("t1"), 1)
+        await back.receive("queue_join")
+        await back.send(QueueJoinedData(*PLACE, op_id))
+        assert (await soon(asking)).ticket_id == "t1"
+        assert client.ticket is None
+        assert await next_event(client) == match("t1")
+
+
+async def test_gateways_are_tried_in_turn(fake_gateway: Any) -> None:
+    accepting = asyncio.ensure_future(fake_gateway.accept())
+    async with Client.connect(["ws://127.0.0.1:9", fake_gateway.url], "alice", token="secret", backoff=SOON) as client:
+        await accepting
+        assert client.connected
+
+
+async def test_a_gateway_that_says_no_hello_is_given_up(fake_gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matchmaking.client.link.HELLO_TIMEOUT", 0.1)
+    silent = asyncio.ensure_future(fake_gateway.accept(greet=False))
+    connecting = asyncio.ensure_future(Client.connect(fake_gateway.url, "alice", token="x", backoff=SOON).__aenter__())
+    await silent
+    await fake_gateway.accept()
+    assert (await soon(connecting)).connected
+    connecting.result()._link.end()
 
 
 async def test_a_match_that_was_missed_comes_from_the_snapshot_as_an_event(fake_gateway: Any) -> None:

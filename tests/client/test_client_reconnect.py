@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 import matchmaking.client
-from matchmaking.client.inbox import LIMIT, EventsUnreadError, Inbox
-from matchmaking.client.reconnect import BASE, CAP, delay, meaning_of, meaning_of_status
+from matchmaking.client import Backoff, EventsUnreadError
+from matchmaking.client.inbox import LIMIT, Inbox
+from matchmaking.client.reconnect import meaning_of, meaning_of_status
 from matchmaking.protocol.close_codes import MEANINGS, CloseCode
 from matchmaking.protocol.messages import AnnouncementData
 
@@ -28,18 +29,27 @@ def test_refused_upgrades(status: int, advice: str) -> None:
     assert meaning_of_status(status).reconnect == advice
 
 
+BACKOFF = Backoff(base=0.5, cap=30.0)
+
+
 def test_the_first_try_waits_as_asked_and_not_much_longer() -> None:
     random = Random(1)
-    assert all(2.0 <= delay(0, 2.0, random) <= 4.0 for _ in range(200))
-    assert all(0.0 <= delay(0, 0.0, random) <= BASE for _ in range(200))
+    assert all(2.0 <= BACKOFF.delay(0, 2.0, random) <= 4.0 for _ in range(200))
+    assert all(0.0 <= BACKOFF.delay(0, 0.0, random) <= 0.5 for _ in range(200))
 
 
 def test_later_tries_are_spread_over_a_growing_and_bounded_time() -> None:
     random = Random(1)
-    means = [sum(delay(attempt, 0.0, random) for _ in range(500)) / 500 for attempt in (1, 3, 5, 50)]
+    means = [sum(BACKOFF.delay(attempt, 0.0, random) for _ in range(500)) / 500 for attempt in (1, 3, 5, 50)]
     assert means == sorted(means)
-    assert max(delay(50, 0.0, random) for _ in range(500)) <= CAP
-    assert min(delay(50, 0.0, random) for _ in range(500)) < CAP / 10
+    assert max(BACKOFF.delay(50, 0.0, random) for _ in range(500)) <= 30.0
+    assert min(BACKOFF.delay(50, 0.0, random) for _ in range(500)) < 3.0
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 5, 5000])
+def test_what_the_service_asks_for_is_never_undercut(attempt: int) -> None:
+    random = Random(1)
+    assert min(BACKOFF.delay(attempt, 30.0, random) for _ in range(200)) >= 30.0
 
 
 def test_the_browsers_close_codes_are_the_protocols() -> None:
@@ -53,6 +63,6 @@ def test_the_browsers_close_codes_are_the_protocols() -> None:
 async def test_who_never_reads_is_told() -> None:
     inbox = Inbox()
     for i in range(LIMIT):
-        inbox.put(AnnouncementData(str(i)))
+        inbox.put("announcement", AnnouncementData(str(i)))
     with pytest.raises(EventsUnreadError):
-        inbox.put(AnnouncementData("one more"))
+        inbox.put("announcement", AnnouncementData("one more"))

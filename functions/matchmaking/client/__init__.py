@@ -7,7 +7,8 @@
                 print(event.match_id, event.opponent)
                 break
 
-It sends heartbeats, reconnects as the close codes advise, repeats requests that a lost connection left unanswered, and drops repeated events.
+It sends heartbeats, reconnects as the close codes advise and resumes where it was, repeats requests that a lost connection left unanswered under the same
+operation id, and drops repeated events.
 """
 
 from matchmaking.protocol.messages import (
@@ -22,16 +23,19 @@ from matchmaking.protocol.messages import (
 )
 
 from .connection import Client
-from .errors import ClientError, ConnectionEndedError, JoinRefusedError, LeaveRefusedError, RefusedError
-from .inbox import ClientEvent
+from .errors import ClientError, ConnectionEndedError, EventsUnreadError, JoinRefusedError, LeaveRefusedError, RefusedError
+from .inbox import ClientEvent, RawEvent
+from .reconnect import Backoff
 
 __all__ = [
     "AnnouncementData",
+    "Backoff",
     "Client",
     "ClientError",
     "ClientEvent",
     "ConnectionEndedError",
     "ErrorData",
+    "EventsUnreadError",
     "GameStateUpdateData",
     "JoinRefusedError",
     "LeaveRefusedError",
@@ -39,6 +43,7 @@ __all__ = [
     "QueueJoinedData",
     "QueueLeftData",
     "QueueUpdateData",
+    "RawEvent",
     "RefusedError",
     "SnapshotData",
 ]

@@ -1,9 +1,10 @@
 """What one client has been told, over all its sockets. No input or output: a frame goes in, frames to send come out.
 
-After a reconnection the server's snapshot says what became of the ticket in the meantime. No snapshot before the answer to the first heartbeat means that
-there is nothing to tell: a ticket that we still believed in has ended, unknown how.
+Each hello brings the store's epoch and a token; together with the number of the last event they are the position from which the next connection resumes. If
+the server resumes there, what was missed follows, numbered. If it does not, its snapshot says how things are, and what became of our ticket is told from it.
 """
 
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -24,19 +25,32 @@ from matchmaking.protocol.messages import (
     SnapshotData,
 )
 
-from .inbox import Inbox
+from .inbox import Inbox, RawEvent
 from .requests import Requests
 
 LOST = "lost"  # the reason of a `QueueLeftData` that the client makes itself: the ticket had ended when it came back
+RESUME_SUBPROTOCOL_PREFIX = "resume."
+ENDED_REMEMBERED = 16  # tickets; a repeated join may be answered after its ticket's end has come
+
+
+class _Greeting(HelloData, frozen=True):
+    resume_token: str = ""
+
 
 _frame_decoder = msgspec.json.Decoder(IncomingFrame)
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(kind) for kind, name in SERVER_TYPES.items()}
+_decoders["hello"] = msgspec.json.Decoder(_Greeting)
 _encoder = msgspec.json.Encoder()
 
 
 def encode(message: ClientMessage) -> str:
     """Write a client's frame."""
     return _encoder.encode(message).decode()
+
+
+def encode_frame(kind: str, data: object) -> str:
+    """Write a frame of any type."""
+    return _encoder.encode({"type": kind, "data": data}).decode()
 
 
 HEARTBEAT = encode(Heartbeat())
@@ -48,25 +62,32 @@ class Conversation:
     Attributes:
         ticket: where the player waits, as far as the server has told.
         live: whether the present socket has said hello.
+        resumed: whether it went on where the last one had ended.
         interval: seconds between heartbeats, as the hello said.
         last_seen: the number of the latest event.
         retry_after: seconds, if the server asked for a reconnection.
         refusal: why the server did not let us in, in its words.
+        undecided: operations to send again, with the seconds until then; whoever owns the clock takes them out.
     """
-
-    __slots__ = ("_epoch", "_told", "inbox", "interval", "last_seen", "live", "refusal", "requests", "retry_after", "ticket")
 
     def __init__(self) -> None:
         self.inbox, self.requests = Inbox(), Requests()
         self.ticket: QueuePlace | None = None
-        self.live, self.interval, self.last_seen = False, 0.0, 0
+        self.live, self.resumed, self.interval, self.last_seen = False, False, 0.0, 0
         self.retry_after: float | None = None
         self.refusal = ""
-        self._epoch, self._told = "", True
+        self.undecided: list[tuple[str, float]] = []
+        self._epoch, self._token, self._told = "", "", True
+        self._ended: deque[str] = deque(maxlen=ENDED_REMEMBERED)
 
     def opened(self) -> None:
         """A new socket: nothing was said on it yet."""
-        self.live, self.retry_after, self.refusal = False, None, ""
+        self.live, self.resumed, self.retry_after, self.refusal = False, False, None, ""
+
+    @property
+    def position(self) -> str | None:
+        """The subprotocol that asks to go on from here; None before the first hello."""
+        return f"{RESUME_SUBPROTOCOL_PREFIX}{self._epoch}.{self.last_seen}.{self._token}" if self._token else None
 
     def received(self, text: str | bytes) -> list[str]:
         """Read a server's frame.
@@ -75,24 +96,21 @@ class Conversation:
             frames to send.
 
         Raises:
-            msgspec.MsgspecError: it is no such frame.
+            msgspec.MsgspecError: it is no frame.
             EventsUnreadError: the user does not read events.
         """
         frame = _frame_decoder.decode(text)
-        decoder = _decoders.get(frame.type)
-        if decoder is None:
-            return []  # from a newer server
         if frame.seq is not None:
             if frame.seq <= self.last_seen:
                 return []  # a repeat
             self.last_seen = frame.seq
-        data = decoder.decode(frame.data)
-        if isinstance(data, HelloData):
+        data = _data(frame)
+        if isinstance(data, _Greeting):
             return self._hello(data)
-        self._heard(data, frame.seq)
+        self._heard(frame.type, data, frame.seq)
         return []
 
-    def _heard(self, data: Any, seq: int | None) -> None:
+    def _heard(self, kind: str, data: Any, seq: int | None) -> None:
         match data:
             case HeartbeatAckData():
                 if not self._told:
@@ -100,45 +118,75 @@ class Conversation:
             case ReconnectData():
                 self.retry_after = data.retry_after
             case QueueJoinedData():
-                self.ticket = QueuePlace(data.ticket_id, data.pool, data.region, data.mode)
-                self.requests.answer(data.op_id, data)
+                self._joined(data)
             case ErrorData():
                 self._error(data)
             case SnapshotData():
                 self._reconcile(data)
-                self.inbox.put(data)
+                self.inbox.put(kind, data)
             case MatchFoundData() | QueueLeftData():
-                self._ended(data, seq)
+                self._end(data)
+                self._news(kind, data, seq)
             case _:
-                self.inbox.put(data, seq)
+                self._news(kind, data, seq)
 
-    def _hello(self, hello: HelloData) -> list[str]:
-        self.live = True
+    def _hello(self, hello: _Greeting) -> list[str]:
+        self.live, self.resumed = True, hello.resumed
         if hello.epoch != self._epoch or not hello.resumed:
             self._epoch, self.last_seen = hello.epoch, hello.seq
+        self._token = hello.resume_token
         self.interval = hello.heartbeat_interval
         self._told = self.ticket is None or hello.resumed
-        return ([] if self._told else [HEARTBEAT]) + self.requests.repeat()
+        return ([] if self._told else [HEARTBEAT]) + self.requests.again()
+
+    def _joined(self, joined: QueueJoinedData) -> None:
+        if joined.ticket_id not in self._ended:
+            self.ticket = QueuePlace(joined.ticket_id, joined.pool, joined.region, joined.mode)
+        self.requests.answer(joined.op_id, joined)
 
     def _error(self, error: ErrorData) -> None:
         if not self.live:
             self.refusal = error.message  # the close code follows
-        elif not self.requests.refuse(error, self.ticket):
-            self.inbox.put(error)
+            return
+        wait = self.requests.refuse(error, self.ticket)
+        if wait is False:
+            self.inbox.put("error", error)
+        elif wait is not True:
+            self.undecided.append((error.op_id, wait))
 
-    def _ended(self, event: MatchFoundData | QueueLeftData, seq: int | None) -> None:
+    def _end(self, event: MatchFoundData | QueueLeftData) -> None:
+        self._ended.append(event.ticket_id)
         if self.ticket is not None and event.ticket_id == self.ticket.ticket_id:
             self.ticket = None
-        if isinstance(event, QueueLeftData) and event.op_id:
-            self.requests.answer(event.op_id, event)
-        self.inbox.put(event, seq)
+
+    def _news(self, kind: str, data: Any, seq: int | None) -> None:
+        """An event, and perhaps the answer to a request: by its operation id, or by the match that it tells of."""
+        named = data.data if isinstance(data, RawEvent) and isinstance(data.data, dict) else msgspec.structs.asdict(data)
+        self.requests.answer(str(named.get("op_id") or ""), data)
+        if kind != "match_found" and (about := named.get("match_id") or named.get("session_id")):
+            self.requests.news(str(about), data)
+        self.inbox.put(kind, data, seq)
 
     def _reconcile(self, snapshot: SnapshotData) -> None:
         """Tell the user what became of the ticket while we were away."""
         before, self.ticket, self._told = self.ticket, snapshot.ticket, True
-        if before is None or (snapshot.ticket is not None and snapshot.ticket.ticket_id == before.ticket_id):
+        match = snapshot.match
+        if match is not None and match.ticket_id not in self._ended and (self.requests or (before and before.ticket_id == match.ticket_id)):
+            self._ended.append(match.ticket_id)
+            self.inbox.put("match_found", match)
+        if before is None or before.ticket_id in self._ended or (self.ticket is not None and self.ticket.ticket_id == before.ticket_id):
             return
-        if snapshot.match is not None and snapshot.match.ticket_id == before.ticket_id:
-            self.inbox.put(snapshot.match)
-        else:
-            self.inbox.put(QueueLeftData(before.ticket_id, before.pool, before.region, before.mode, LOST))
+        self._ended.append(before.ticket_id)
+        self.inbox.put("queue_left", QueueLeftData(before.ticket_id, before.pool, before.region, before.mode, LOST))
+
+
+def _data(frame: IncomingFrame) -> Any:
+    """The typed data of a frame; raw where there is no type for it, or where a newer server's data do not fit ours."""
+    decoder = _decoders.get(frame.type)
+    if decoder is not None:
+        try:
+            return decoder.decode(frame.data)
+        except msgspec.ValidationError:
+            if frame.type == "hello":
+                raise
+    return RawEvent(frame.type, msgspec.json.decode(frame.data))

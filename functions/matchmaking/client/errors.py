@@ -20,6 +20,10 @@ class ConnectionEndedError(ClientError):
         self.code = code
 
 
+class EventsUnreadError(ClientError):
+    """The user neither reads `events()` nor has callbacks."""
+
+
 class RefusedError(ClientError):
     """The service did not carry out a request.
 

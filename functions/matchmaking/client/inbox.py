@@ -6,53 +6,55 @@ one, and a user who leaves `LIMIT` events unread is told so instead of losing on
 
 import asyncio
 from collections import deque
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from matchmaking.protocol.messages import (
-    AnnouncementData,
-    ErrorData,
-    GameStateUpdateData,
-    MatchFoundData,
-    QueueLeftData,
-    QueueUpdateData,
-    SnapshotData,
-)
+from msgspec import Struct
 
-from .errors import ClientError
+from matchmaking.protocol.messages import QueueUpdateData, ServerData
 
-ClientEvent: TypeAlias = (
-    SnapshotData | QueueUpdateData | QueueLeftData | MatchFoundData | GameStateUpdateData | AnnouncementData | ErrorData
-)
+from .errors import EventsUnreadError
+
+
+class RawEvent(Struct, frozen=True):
+    """A message that this version of the client has no type for: a newer server's.
+
+    Attributes:
+        type: the message's.
+        data: as it came, decoded from JSON.
+    """
+
+    type: str
+    data: Any
+
+
+ClientEvent: TypeAlias = ServerData | RawEvent
+Item: TypeAlias = tuple[str, ClientEvent, int | None]  # the message's type, its data, its number if it has one
 LIMIT = 4096  # events
 
 
-class EventsUnreadError(ClientError):
-    """The user does not read `events()`."""
-
-
 class Inbox:
-    """A bounded queue for one reader. Each event comes with its number (None: it has none)."""
+    """A bounded queue for one reader."""
 
-    __slots__ = ("_end", "_error", "_events", "_waiter")
+    __slots__ = ("_end", "_error", "_items", "_waiter")
 
     def __init__(self) -> None:
-        self._events: deque[tuple[ClientEvent, int | None]] = deque()
+        self._items: deque[Item] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._end = False
         self._error: Exception | None = None
 
-    def put(self, event: ClientEvent, seq: int | None = None) -> None:
+    def put(self, kind: str, event: ClientEvent, seq: int | None = None) -> None:
         """Add an event.
 
         Raises:
             EventsUnreadError: there are too many already.
         """
-        if isinstance(event, QueueUpdateData) and self._events and isinstance(self._events[-1][0], QueueUpdateData):
-            self._events[-1] = (event, seq)
-        elif len(self._events) >= LIMIT:
-            raise EventsUnreadError(f"{LIMIT} events were not read; iterate over `events()`")
+        if isinstance(event, QueueUpdateData) and self._items and isinstance(self._items[-1][1], QueueUpdateData):
+            self._items[-1] = (kind, event, seq)
+        elif len(self._items) >= LIMIT:
+            raise EventsUnreadError(f"{LIMIT} events were not read; iterate over `events()`, or give callbacks to `on()`")
         else:
-            self._events.append((event, seq))
+            self._items.append((kind, event, seq))
         self._wake()
 
     def close(self, error: Exception | None = None) -> None:
@@ -61,20 +63,20 @@ class Inbox:
             self._end, self._error = True, error
             self._wake()
 
-    async def take(self) -> tuple[ClientEvent, int | None] | None:
+    async def take(self) -> Item | None:
         """The next event; None at the end.
 
         Raises:
             ClientError: the connection ended for good.
         """
-        while not self._events:
+        while not self._items:
             if self._end:
                 if self._error is not None:
                     raise self._error
                 return None
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._events.popleft()
+        return self._items.popleft()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -41,15 +41,18 @@ def socket_url(base: str, player: str) -> str:
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, f"{parts.path.rstrip('/')}/ws/{quote(player, safe='')}", "", ""))
 
 
-async def open_socket(url: str, token: str) -> ClientConnection | Ending:
+async def open_socket(url: str, token: str, position: str | None) -> ClientConnection | Ending:
     """Open a socket, or say why that did not work.
+
+    Args:
+        position: the subprotocol that asks to resume, if there is anything to resume.
 
     Compression and WebSocket pings are off: messages are small, and the protocol's own heartbeats see a dead peer.
     """
     try:
         return await connect(
             url,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            subprotocols=[Subprotocol(SUBPROTOCOL), *([Subprotocol(position)] if position else [])],
             additional_headers={"Authorization": f"Bearer {token}"},
             compression=None,
             ping_interval=None,
