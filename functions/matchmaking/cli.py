@@ -15,6 +15,7 @@ COMMANDS = {
     "token": "print a token that the local dev server accepts",
     "lint": "find what can never match, or contradicts itself, in a pool's manifest",
     "docs": "write the generated parts of the documentation",
+    "crd": "print or write the CustomResourceDefinition of pools",
     "simulate": "show what a pool's rules do to a seeded population",
 }
 

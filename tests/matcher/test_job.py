@@ -91,6 +91,20 @@ async def test_a_running_job_is_woken_by_the_queue_and_takes_new_rules(store: Re
     assert (await task).reason == "stopped"
 
 
+async def test_a_job_ends_when_its_pool_is_deleted(store: RedisStore) -> None:
+    await store.claim_pool("duel", "games")
+    await store.put_pool("duel", quick(idle_timeout=60))
+    await wait(store, "alice")
+    job = Job(store, "duel", "local", asyncio.Event())
+    task = asyncio.ensure_future(job.run())
+    async with asyncio.timeout(10):
+        while not job.report.rounds:
+            await asyncio.sleep(0.02)
+    await store.delete_pool("duel")
+    assert (await asyncio.wait_for(task, 20)).reason == "removed"
+    assert await store.queue_lengths("duel", [("local", "ranked")]) == [1], "its tickets are not the job's to end"
+
+
 async def test_there_must_be_something_to_serve(store: RedisStore) -> None:
     with pytest.raises(UnknownPoolError, match="no pool"):
         await Job(store, "duel", "local", asyncio.Event()).run()

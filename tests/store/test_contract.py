@@ -10,9 +10,10 @@ import yaml
 
 from matchmaking.core.pool import load_pool
 from matchmaking.core.ticket import Player, Ticket
-from matchmaking.protocol.events import MATCH_READY
+from matchmaking.protocol.events import MATCH_READY, TICKET_ENDED
 from matchmaking.store import values
 from matchmaking.store.connect import open_store
+from matchmaking.store.draining import drain_pool, drain_queues
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, ticket_ended
 from matchmaking.store.keys import InvalidKeyError
@@ -328,3 +329,73 @@ async def test_names_that_must_not_get_into_a_key(any_store: Store, name: str) -
         await any_store.take_over(name, "gw-1", resumes=False)
     with pytest.raises(InvalidKeyError):
         await any_store.put_pool(name, None)  # type: ignore[arg-type]
+
+
+async def test_waits_of_matched_tickets_are_counted_by_length(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    await commit(any_store, alice, bob)
+    (numbers,) = await any_store.queue_statistics("duel", [("local", "ranked")])
+    assert sum(numbers.recent_waits) == 2
+    p95 = values.wait_quantile(numbers.recent_waits, 0.95)
+    assert p95 is not None
+    assert numbers.recent_waits[-1] == 0
+    (empty,) = await any_store.queue_statistics("duel", [("local", "casual")])
+    assert values.wait_quantile(empty.recent_waits, 0.95) is None
+
+
+async def test_a_pool_belongs_to_the_namespace_that_declared_it_first(any_store: Store) -> None:
+    assert await any_store.claim_pool("duel", "games") == values.PoolOwner("games")
+    assert await any_store.claim_pool("duel", "others") == values.PoolOwner("games")
+    assert await any_store.claim_pool("duel", "games") == values.PoolOwner("games")
+    marked = await any_store.delete_pool("duel")
+    assert marked is not None
+    assert marked.deleted_ms is not None
+    assert await any_store.delete_pool("duel") == marked, "the time of a deletion moved"
+    assert await any_store.claim_pool("duel", "others") == marked
+    assert await any_store.claim_pool("duel", "games") == values.PoolOwner("games"), "declared again while it was deleted"
+    assert await any_store.pool_owners() == {"duel": values.PoolOwner("games")}
+    assert await any_store.delete_pool("never-declared") is None
+
+
+async def test_a_deleted_pool_is_drained_and_its_players_told(any_store: Store) -> None:
+    rules = load_pool(yaml.safe_load((Path(__file__).parents[2] / "pools" / "duel.yaml").read_text())).spec
+    await any_store.claim_pool("duel", "games")
+    await any_store.put_pool("duel", rules)
+    party = await join_queue(any_store, "alice", party=("bob",))
+    assert await drain_pool(any_store, "duel") == (1, False), "forgotten while a join may still be under way"
+    assert await any_store.pools() == {}
+    for player in ("alice", "bob"):
+        (event,) = await any_store.events_after(player, 0)
+        data = msgspec.json.decode(event.data)
+        assert (event.type, data["reason"], data["ticket_id"]) == (TICKET_ENDED, "pool_deleted", party.place.ticket)
+    late = await join_queue(any_store, "carol")
+    assert late.status == "joined"
+    assert await drain_pool(any_store, "duel") == (1, False)
+    assert await any_store.known_queues("duel") == []
+    assert await any_store.forget_pool("duel")
+    assert await any_store.pool_owners() == {}
+    assert await drain_pool(any_store, "duel") == (0, True)
+
+
+async def test_a_mode_that_is_declared_no_longer_is_drained_and_the_others_stay(any_store: Store) -> None:
+    alice = await join_queue(any_store, "alice")
+    await any_store.beat(*QUEUE, "m-a")
+    assert await drain_queues(any_store, "duel", [("local", "ranked")], "queue_removed") == 0
+    assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
+    assert await drain_queues(any_store, "duel", [("local", "casual")], "queue_removed") == 1
+    assert await any_store.known_queues("duel") == [("local", "ranked")], "forgotten under a matcher that follows it"
+    (event,) = await any_store.events_after("alice", 0)
+    assert msgspec.json.decode(event.data)["reason"] == "queue_removed"
+    assert (await any_store.cancel(alice.place, "alice", "left", ticket_ended(alice.place, ["alice"], "left", NOW))).status == "ended"
+    await any_store.beat(*QUEUE, "m-a", leave=True)
+    assert await drain_queues(any_store, "duel", [], "queue_removed") == 0
+    assert await any_store.known_queues("duel") == []
+
+
+def test_quantiles_of_counted_waits() -> None:
+    counts = [0] * (len(values.WAIT_BUCKETS) + 1)
+    assert values.wait_quantile(counts, 0.95) is None
+    counts[4] = 100  # between 1 and 2 s
+    assert values.wait_quantile(counts, 0.5) == pytest.approx(1.5)
+    counts[-1] = 100
+    assert values.wait_quantile(counts, 0.95) == values.WAIT_BUCKETS[-1]

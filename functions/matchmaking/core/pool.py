@@ -39,7 +39,13 @@ class Spec(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Region(Spec, frozen=True, kw_only=True):
-    """Where matches are played; a ticket may spill to `neighbors` once it has waited `after`."""
+    """Where matches are played; a ticket may spill to `neighbors` once it has waited `after`.
+
+    Attributes:
+        name: what players ask for, for example `eu-west`.
+        neighbors: regions of this pool to which a ticket may spill.
+        spill_after: the waiting time after which it does.
+    """
 
     name: Name
     neighbors: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
@@ -47,7 +53,14 @@ class Region(Spec, frozen=True, kw_only=True):
 
 
 class RoleQuota(Spec, frozen=True, kw_only=True):
-    """How many players of a role a team must have, and may have."""
+    """How many players of a role a team must have, and may have.
+
+    Attributes:
+        name: the role, as players name it.
+        min: players of this role that each team must have.
+        max: players of this role that each team may have.
+        weight: makes the quota a preference; absent, it is hard.
+    """
 
     name: Name
     min: Annotated[int, Meta(ge=0, le=1000)] = 0
@@ -56,7 +69,15 @@ class RoleQuota(Spec, frozen=True, kw_only=True):
 
 
 class Team(Spec, frozen=True, kw_only=True):
-    """A kind of team: `quantity` of them take part in each match."""
+    """A kind of team: `quantity` of them take part in each match.
+
+    Attributes:
+        name: what the team is called in matches and expansions.
+        quantity: teams of this kind in each match.
+        min_players: the fewest players of a team.
+        max_players: the most players of a team.
+        roles: quotas of roles within each team.
+    """
 
     name: Name
     quantity: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -66,28 +87,48 @@ class Team(Spec, frozen=True, kw_only=True):
 
 
 class Party(Spec, frozen=True, kw_only=True):
-    """Who may queue together, and how a party's number is made of its players' numbers."""
+    """Who may queue together, and how a party's number is made of its players' numbers.
+
+    Attributes:
+        max_size: the most players of a party; it must fit into a team.
+        rating_aggregation: how a party's rating is made of its players'.
+    """
 
     max_size: Count = 1
     rating_aggregation: Literal["average", "max", "min"] = "average"
 
 
 class InitialRating(Spec, frozen=True, kw_only=True):
-    """The belief about a player's skill before the first match: a normal distribution."""
+    """The belief about a player's skill before the first match: a normal distribution.
+
+    Attributes:
+        mu: the mean.
+        sigma: the standard deviation.
+    """
 
     mu: Annotated[float, Meta(gt=0, le=1e6)] = 1500.0
     sigma: Annotated[float, Meta(gt=0, le=1e6)] = 500.0
 
 
 class Rating(Spec, frozen=True, kw_only=True):
-    """Which rating system a pool uses."""
+    """Which rating system a pool uses.
+
+    Attributes:
+        system: `openskill` (Plackett-Luce) or `glicko2`.
+        initial: a new player's rating.
+    """
 
     system: Literal["openskill", "glicko2"] = "openskill"
     initial: InitialRating = InitialRating()
 
 
 class RuleBase(Spec, tag_field="type", frozen=True, kw_only=True):
-    """A condition on a candidate match. Without `weight` it is hard; with it, a preference."""
+    """A condition on a candidate match. Without `weight` it is hard; with it, a preference.
+
+    Attributes:
+        name: what expansions and explanations call the rule; unique in the pool.
+        weight: makes the rule a preference: what a violation costs against other rules. Absent, the rule is hard.
+    """
 
     name: RuleName
     weight: Weight | None = None
@@ -98,6 +139,12 @@ class DistanceRule(RuleBase, tag="distance", frozen=True, kw_only=True):
 
     In a match of two tickets the distance is between the two. `uncertainty` widens a ticket's window by so many
     of its rating deviations (sigma).
+
+    Attributes:
+        attribute: `rating`, or a key of the players' attributes.
+        max_distance: the widest distance allowed.
+        around: the average that distances are taken from: the match's or the team's.
+        uncertainty: widens a ticket's window by so many of its rating deviations (sigma).
     """
 
     attribute: Attribute = "rating"
@@ -107,14 +154,26 @@ class DistanceRule(RuleBase, tag="distance", frozen=True, kw_only=True):
 
 
 class TeamDistanceRule(RuleBase, tag="teamDistance", frozen=True, kw_only=True):
-    """The teams' averages differ by at most `maxDistance`."""
+    """The teams' averages differ by at most `maxDistance`.
+
+    Attributes:
+        attribute: `rating`, or a key of the players' attributes.
+        max_distance: the widest distance allowed.
+    """
 
     attribute: Attribute = "rating"
     max_distance: Distance
 
 
 class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
-    """Each player's attribute compares with `value`; without `value`, all players' are equal (`=`) or all differ (`!=`)."""
+    """Each player's attribute compares with `value`; without `value`, all players' are equal (`=`) or all differ (`!=`).
+
+    Attributes:
+        attribute: `rating`, or a key of the players' attributes.
+        operator: how the attribute compares with `value`.
+        value: what to compare with; absent, the players' values are compared with each other.
+        teams: the teams that the rule looks at; empty, all of them.
+    """
 
     attribute: Attribute
     operator: Literal["=", "!=", "<", "<=", ">", ">="] = "="
@@ -123,14 +182,25 @@ class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
 
 
 class IntersectionRule(RuleBase, tag="intersection", frozen=True, kw_only=True):
-    """The players' sets (maps, modes, languages) have at least `minCount` values in common."""
+    """The players' sets (maps, modes, languages) have at least `minCount` values in common.
+
+    Attributes:
+        attribute: `rating`, or a key of the players' attributes.
+        min_count: the fewest values in common.
+    """
 
     attribute: Attribute
     min_count: Count = 1
 
 
 class LatencyRule(RuleBase, tag="latency", frozen=True, kw_only=True):
-    """Some region of the match is within `maxLatencyMs` for every player, and the players' values spread at most `maxSpreadMs`."""
+    """Some region of the match is within `maxLatencyMs` for every player, and the players' values spread at most `maxSpreadMs`.
+
+    Attributes:
+        max_latency_ms: the longest round trip of any player, milliseconds.
+        max_spread_ms: the widest spread of the players' round trips, milliseconds; absent, any.
+        on_missing: what to do with players who have not measured.
+    """
 
     max_latency_ms: Milliseconds
     max_spread_ms: Milliseconds | None = None
@@ -138,7 +208,12 @@ class LatencyRule(RuleBase, tag="latency", frozen=True, kw_only=True):
 
 
 class AvoidRecentOpponentsRule(RuleBase, tag="avoidRecentOpponents", frozen=True, kw_only=True):
-    """Nobody meets one of the last `lastMatches` opponents again, until one of the two tickets has waited `releaseAfter`."""
+    """Nobody meets one of the last `lastMatches` opponents again, until one of the two tickets has waited `releaseAfter`.
+
+    Attributes:
+        last_matches: how many of the latest opponents to avoid.
+        release_after: the waiting time after which they may meet again.
+    """
 
     last_matches: Annotated[int, Meta(ge=1, le=50)] = 5
     release_after: Duration = Duration(60)
@@ -149,7 +224,12 @@ class BlocklistRule(RuleBase, tag="blocklist", frozen=True, kw_only=True):
 
 
 class PartyRule(RuleBase, tag="party", frozen=True, kw_only=True):
-    """Parties meet parties: opposing teams' largest parties differ by at most `maxSizeDifference`; none exceeds `largest`."""
+    """Parties meet parties: opposing teams' largest parties differ by at most `maxSizeDifference`; none exceeds `largest`.
+
+    Attributes:
+        max_size_difference: how far opposing teams' largest parties may differ; absent, any.
+        largest: the largest party that is matched; absent, any.
+    """
 
     max_size_difference: Annotated[int, Meta(ge=0, le=1000)] | None = None
     largest: Count | None = None
@@ -170,7 +250,17 @@ Target: TypeAlias = Annotated[
 
 
 class Expansion(Spec, frozen=True, kw_only=True):
-    """One widening: at age `after` to `value`; or each `every` by `by` up to `limit`; or, at `after`, the rule is disabled."""
+    """One widening: at age `after` to `value`; or each `every` by `by` up to `limit`; or, at `after`, the rule is disabled.
+
+    Attributes:
+        target: what gives way.
+        after: the age at which the step takes effect (with `every`: after which the first one counts).
+        value: the new value.
+        every: how often `by` is added.
+        by: what is added each time.
+        limit: where adding ends.
+        disable: whether the rule is dropped.
+    """
 
     target: Target
     after: Duration = Duration(0)
@@ -182,21 +272,38 @@ class Expansion(Spec, frozen=True, kw_only=True):
 
 
 class Expansions(Spec, frozen=True, kw_only=True):
-    """How rules give way with waiting time; `ageSelection` says whose age counts in a candidate match."""
+    """How rules give way with waiting time; `ageSelection` says whose age counts in a candidate match.
+
+    Attributes:
+        age_selection: whose waiting time counts in a candidate match.
+        steps: applied in this order, each to what the earlier ones left.
+    """
 
     age_selection: Literal["oldest", "newest", "average"] = "oldest"
     steps: Annotated[tuple[Expansion, ...], Meta(max_length=64)] = ()
 
 
 class TicketLife(Spec, frozen=True, kw_only=True):
-    """How long a ticket may wait, and how long its place is kept for a disconnected player."""
+    """How long a ticket may wait, and how long its place is kept for a disconnected player.
+
+    Attributes:
+        ttl: the longest wait; then the ticket expires, and its players are told.
+        reconnect_grace: how long the place of a disconnected player is kept.
+    """
 
     ttl: Duration = Duration(300)
     reconnect_grace: Duration = Duration(30)
 
 
 class Priority(Spec, frozen=True, kw_only=True):
-    """Bounded head starts in waiting time, and the age at which a ticket is matched with the best that its hard rules allow."""
+    """Bounded head starts in waiting time, and the age at which a ticket is matched with the best that its hard rules allow.
+
+    Attributes:
+        requeued_head_start: for players whose match fell through without their fault.
+        backfill_head_start: for running sessions that look for players.
+        newcomer_head_start: for players in their first matches.
+        starvation_bound: the age from which preferences no longer count.
+    """
 
     requeued_head_start: Duration = Duration(30)
     backfill_head_start: Duration = Duration(60)
@@ -205,7 +312,13 @@ class Priority(Spec, frozen=True, kw_only=True):
 
 
 class Acceptance(Spec, frozen=True, kw_only=True):
-    """The ready check after a match was found."""
+    """The ready check after a match was found.
+
+    Attributes:
+        required: whether each player must accept a match.
+        timeout: how long they have.
+        cooldowns: how long who declines may not queue: first time, second time, and so on.
+    """
 
     required: bool = False
     timeout: Duration = Duration(20)
@@ -213,14 +326,25 @@ class Acceptance(Spec, frozen=True, kw_only=True):
 
 
 class Backfill(Spec, frozen=True, kw_only=True):
-    """Whether a running session that loses a player asks for another one."""
+    """Whether a running session that loses a player asks for another one.
+
+    Attributes:
+        mode: by itself, on request of the session, or never.
+        min_remaining: how much play must be left for it to be worthwhile.
+    """
 
     mode: Literal["auto", "manual", "off"] = "manual"
     min_remaining: Duration = Duration(120)
 
 
 class SessionLife(Spec, frozen=True, kw_only=True):
-    """Limits of a session after its players accepted."""
+    """Limits of a session after its players accepted.
+
+    Attributes:
+        ready_timeout: how long a server and its players have to be there.
+        max_duration: the longest a session lives.
+        reconnect_grace: how long a player may be away before the session counts them as gone.
+    """
 
     ready_timeout: Duration = Duration(30)
     max_duration: Duration = Duration(2700)
@@ -228,7 +352,13 @@ class SessionLife(Spec, frozen=True, kw_only=True):
 
 
 class Allocation(Spec, frozen=True, kw_only=True):
-    """Who provides the game server."""
+    """Who provides the game server.
+
+    Attributes:
+        type: nobody, a webhook, or Agones.
+        url: the webhook.
+        fleet: Agones' fleet.
+    """
 
     type: Literal["none", "webhook", "agones"] = "none"
     url: Annotated[str, Meta(max_length=2000)] | None = None
@@ -236,7 +366,16 @@ class Allocation(Spec, frozen=True, kw_only=True):
 
 
 class Scaling(Spec, frozen=True, kw_only=True):
-    """How many matcher jobs run for how many waiting tickets."""
+    """How many matcher jobs run for how many waiting tickets.
+
+    Attributes:
+        min_matchers: matchers that run whatever waits, in each region.
+        max_matchers: the most matchers in each region.
+        tickets_per_matcher: waiting tickets for which one more matcher is started.
+        polling_interval: how often the queues' lengths are read; whole seconds.
+        idle_timeout: how long a matcher stays with nothing to match.
+        lifetime: the longest that a matcher runs; another one takes over.
+    """
 
     min_matchers: Annotated[int, Meta(ge=0, le=100)] = 0
     max_matchers: Annotated[int, Meta(ge=1, le=100)] = 8
@@ -247,26 +386,60 @@ class Scaling(Spec, frozen=True, kw_only=True):
 
 
 class Slo(Spec, frozen=True, kw_only=True):
-    """What the pool promises: 95 of 100 tickets are matched within `waitP95`."""
+    """What the pool promises: 95 of 100 tickets are matched within `waitP95`.
 
-    wait_p95: Annotated[Duration, Meta(description="Seconds.")] = field(default=Duration(60), name="waitP95")
+    Attributes:
+        wait_p95: 95 of 100 tickets are matched within it.
+    """
+
+    wait_p95: Duration = field(default=Duration(60), name="waitP95")
 
 
 class Dashboards(Spec, frozen=True, kw_only=True):
-    """Whether and where the operator puts the pool's dashboard."""
+    """Whether and where the operator puts the pool's dashboard.
+
+    Attributes:
+        enabled: whether the pool has a dashboard.
+        folder: Grafana's folder for it.
+    """
 
     enabled: bool = True
     folder: Annotated[str, Meta(max_length=100)] = "matchmaking"
 
 
 class Alerts(Spec, frozen=True, kw_only=True):
-    """Whether the operator writes the pool's alerts."""
+    """Whether the operator writes the pool's alerts.
+
+    Attributes:
+        enabled: whether the pool has alerts (where the API of PrometheusRule exists).
+    """
 
     enabled: bool = True
 
 
 class PoolRules(Spec, frozen=True, kw_only=True):
-    """A pool's spec: what `find_matches` and everything around it obey."""
+    """A pool's spec: what `find_matches` and everything around it obey.
+
+    Attributes:
+        regions: where matches are played; each region has queues of its own.
+        modes: kinds of play; each mode has queues of its own in each region.
+        teams: who plays against whom.
+        party: who may queue together.
+        rating: how skill is measured.
+        rules: what a match must keep (hard), or should keep (with `weight`).
+        expansions: how rules give way with waiting time.
+        ticket: how long tickets live.
+        priority: who comes first.
+        acceptance: the ready check.
+        backfill: filling up running sessions.
+        session: limits of sessions.
+        allocation: who provides game servers.
+        scaling: how many matchers run.
+        slo: what the pool promises.
+        dashboards: the pool's dashboard.
+        alerts: the pool's alerts.
+        suspend: takes no new tickets and makes no matches while true.
+    """
 
     regions: Annotated[tuple[Region, ...], Meta(min_length=1, max_length=64)]
     modes: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)]

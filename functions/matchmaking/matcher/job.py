@@ -78,7 +78,7 @@ class Job:
         """Match until there is nothing left to do.
 
         Raises:
-            UnknownPoolError: there is nothing that this job could serve.
+            UnknownPoolError: there never was anything that this job could serve.
         """
         started = idle_since = time.monotonic()
         while True:
@@ -92,6 +92,11 @@ class Job:
                 if self.report.reason:
                     break
                 await self._follow(min(ROUND_EVERY, max(0.05, float(rules.scaling.idle_timeout) / 2)))
+            except UnknownPoolError:
+                if self._rules is None:
+                    raise
+                self.report.reason = "removed"  # the pool or the region, while this job served it; the operator ends what waited there
+                break
             except StoreUnavailableError as error:
                 happened(_log, "store unavailable", level=logging.WARNING, matcher=self.id, error=str(error))
                 self.report.reason = self._end(self._rules, time.monotonic() - started, 0.0) if self._rules else ""

@@ -13,6 +13,8 @@ MARK_MS = 180_000  # how long the mark of an ended ticket is kept: three times a
 LOG_CAP = 20_000  # entries of a queue's change log; a matcher that falls behind further reads the queue anew
 OUTBOX_CAP = 256  # events kept for one player
 PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not connected
+WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of five minutes
+WAIT_WINDOWS = 3  # how many of them are kept, the present one included
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
 
 
@@ -153,5 +155,27 @@ class PoolStore(Protocol):
         """Raises if the store does not answer."""
 
 
-class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, Protocol):
+class OwnerStore(Protocol):
+    """Who declared a pool, and the end of what is declared no longer."""
+
+    async def claim_pool(self, name: str, namespace: str) -> values.PoolOwner:
+        """Own a pool's name unless somebody does; who does. A pool that was being deleted lives on if its owner claims it."""
+
+    async def pool_owners(self) -> dict[str, values.PoolOwner]:
+        """Name → owner, deleted pools included until they are forgotten."""
+
+    async def delete_pool(self, name: str) -> values.PoolOwner | None:
+        """Take a pool's rules away, so that nobody joins it any more, and remember since when; its tickets stay."""
+
+    async def known_queues(self, pool: str) -> list[tuple[str, str]]:
+        """Every (region, mode) in which tickets have waited, declared or not."""
+
+    async def forget_queue(self, pool: str, region: str, mode: str) -> bool:
+        """Remove a queue's keys, if nothing waits in it and no matcher follows it."""
+
+    async def forget_pool(self, name: str) -> bool:
+        """Remove a deleted pool's keys and its owner, if no queue is left and every end was relayed."""
+
+
+class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, OwnerStore, Protocol):
     """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""

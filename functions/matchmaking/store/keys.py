@@ -14,6 +14,7 @@ _ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 
 PRESENCE = "presence"
 POOLS = "pools"
+POOL_OWNERS = "pool-owners"  # HASH: pool → who declared it, and since when it is being deleted (JSON)
 STORE_EPOCH = "epoch"
 QUEUE_STATUS_CHANNEL = "queue:status"
 ANNOUNCEMENTS_CHANNEL = "system:announcements"

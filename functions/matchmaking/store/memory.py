@@ -7,8 +7,9 @@ from .in_memory.connections import MemoryConnections
 from .in_memory.delivery import MemoryDelivery
 from .in_memory.joining import MemoryJoining
 from .in_memory.matching import MemoryMatching
+from .in_memory.owners import MemoryOwners
 from .in_memory.pools import MemoryPools
 
 
-class MemoryStore(MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryPools):
+class MemoryStore(MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryPools, MemoryOwners):
     """`interface.Store` without Redis."""

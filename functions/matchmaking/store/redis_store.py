@@ -4,8 +4,9 @@ from .on_redis.connections import RedisConnections
 from .on_redis.delivery import RedisDelivery
 from .on_redis.joining import RedisJoining
 from .on_redis.matching import RedisMatching
+from .on_redis.owners import RedisOwners
 from .on_redis.pools import RedisPools
 
 
-class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools):
+class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners):
     """`interface.Store` on one Redis primary, a Sentinel's primary, or a Redis Cluster."""

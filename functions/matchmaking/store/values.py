@@ -1,5 +1,6 @@
 """What the store's functions return."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -138,8 +139,15 @@ class Beat(Struct, frozen=True):
     count: int
 
 
+WAIT_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # s, upper bounds; one more bucket takes the rest
+
+
 class QueueStatistics(Struct, frozen=True):
-    """A queue's numbers; waits in seconds."""
+    """A queue's numbers; waits in seconds.
+
+    Attributes:
+        recent_waits: tickets matched in the last 10 to 15 minutes, by the bucket of `WAIT_BUCKETS` that their wait fell into.
+    """
 
     waiting: int
     matchers: int
@@ -147,6 +155,33 @@ class QueueStatistics(Struct, frozen=True):
     tickets: int
     matches_per_minute: float
     mean_wait: float | None
+    recent_waits: tuple[int, ...] = (0,) * (len(WAIT_BUCKETS) + 1)
+
+
+def wait_quantile(counts: Sequence[int], quantile: float) -> float | None:
+    """A quantile of counted waits, in seconds: linear within its bucket, as Prometheus has it; None if nothing was counted."""
+    total = sum(counts)
+    if not total:
+        return None
+    rank, below = quantile * total, 0
+    for i, (count, upper) in enumerate(zip(counts, WAIT_BUCKETS, strict=False)):
+        if count and below + count >= rank:
+            lower = WAIT_BUCKETS[i - 1] if i else 0.0
+            return lower + (upper - lower) * (rank - below) / count
+        below += count
+    return float(WAIT_BUCKETS[-1])
+
+
+class PoolOwner(Struct, frozen=True):
+    """Who declared a pool.
+
+    Attributes:
+        namespace: the resource's.
+        deleted_ms: when the resource was found gone; None while it lives.
+    """
+
+    namespace: str
+    deleted_ms: int | None = None
 
 
 class RelayEntry(Struct, frozen=True):

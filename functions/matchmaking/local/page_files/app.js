@@ -13,6 +13,7 @@ const ENDS = {
   disconnected: "You were away for too long, so your ticket was given up.",
   quarantined: "Your ticket was set aside because matching it failed. Please try again.",
   pool_deleted: "This pool is gone.",
+  queue_removed: "This queue is gone.",
   lost: "Your ticket had ended when the connection came back. Please queue again.",
 };
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matchmaking.store import values
-from matchmaking.store.interface import MATCHER_MS
+from matchmaking.store.interface import MATCHER_MS, WAIT_WINDOW_MS
 
 from .state import MemoryPart
 
@@ -48,6 +48,9 @@ class MemoryMatching(MemoryPart):
         first.mean_ms = mean if first.mean_ms is None else first.mean_ms * 0.9 + mean * 0.1
         first.matches += 1
         first.tickets += len(tickets)
+        for wait in waits:
+            bucket = (now // WAIT_WINDOW_MS, sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS))
+            first.waits[bucket] = first.waits.get(bucket, 0) + 1
         first.minutes[now // 60_000] = first.minutes.get(now // 60_000, 0) + 1
         return values.Commitment("committed", self._put(of, event))
 

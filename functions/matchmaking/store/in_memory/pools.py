@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matchmaking.core.pool import PoolRules
 from matchmaking.store import keys, values
-from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS
+from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .state import MemoryPart
 
@@ -46,7 +46,10 @@ class MemoryPools(MemoryPart):
             workers = sum(seen >= self._now() - MATCHER_MS for seen in queue.workers.values())
             rate = queue.minutes.get(int(minute), 0) + queue.minutes.get(int(minute) - 1, 0) * (1 - part)
             mean = None if queue.mean_ms is None else queue.mean_ms / 1000
-            found.append(values.QueueStatistics(len(queue.waiting), workers, queue.matches, queue.tickets, rate, mean))
+            counts = [0] * (len(values.WAIT_BUCKETS) + 1)
+            for (window, bucket), count in queue.waits.items():
+                counts[bucket] += count if window > self._now() // WAIT_WINDOW_MS - WAIT_WINDOWS else 0
+            found.append(values.QueueStatistics(len(queue.waiting), workers, queue.matches, queue.tickets, rate, mean, tuple(counts)))
         return found
 
     async def connected(self) -> int:

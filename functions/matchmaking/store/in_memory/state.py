@@ -26,6 +26,7 @@ class QueueState(msgspec.Struct):
     tickets: int = 0
     mean_ms: float | None = None
     minutes: dict[int, int] = msgspec.field(default_factory=dict)
+    waits: dict[tuple[int, int], int] = msgspec.field(default_factory=dict)
 
     def order(self) -> list[str]:
         """Ticket ids, oldest first."""
@@ -65,6 +66,7 @@ class MemoryPart:
         self._pools: dict[str, PoolState] = {}
         self._players: dict[str, PlayerState] = {}
         self._rules: dict[str, tuple[int, PoolRules]] = {}
+        self._owners: dict[str, values.PoolOwner] = {}
         self._presence: dict[str, int] = {}
         self._sign_in: dict[str, tuple[str, int]] = {}
         self._epoch = secrets.token_hex(4)

@@ -8,7 +8,7 @@ import msgspec
 
 from matchmaking.core.pool import PoolRules, decode_rules, encode_rules
 from matchmaking.store import keys, values
-from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS
+from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, queue_keys, seconds
 
@@ -62,13 +62,19 @@ class RedisPools(RedisPart):
             queue = queue_keys(pool, region, mode)
             pipeline.zcard(queue.waiting)
             pipeline.zcount(queue.workers, now - MATCHER_MS, "+inf")
-            pipeline.hmget(queue.statistics, ["matches", "tickets", "mean_wait_ms", f"minute:{minute:.0f}", f"minute:{minute - 1:.0f}"])
+            pipeline.hgetall(queue.statistics)
         replies = await self._plain(pipeline.execute())
         return [
             values.QueueStatistics(
-                waiting, matchers, int(f[0] or 0), int(f[1] or 0), int(f[3] or 0) + int(f[4] or 0) * (1 - part), seconds(f[2] or b"")
+                waiting,
+                matchers,
+                int(found.get(b"matches", 0)),
+                int(found.get(b"tickets", 0)),
+                int(found.get(b"minute:%d" % minute, 0)) + int(found.get(b"minute:%d" % (minute - 1), 0)) * (1 - part),
+                seconds(found.get(b"mean_wait_ms", b"")),
+                _recent_waits(found, now // WAIT_WINDOW_MS),
             )
-            for waiting, matchers, f in zip(replies[::3], replies[1::3], replies[2::3], strict=True)
+            for waiting, matchers, found in zip(replies[::3], replies[1::3], replies[2::3], strict=True)
         ]
 
     async def connected(self) -> int:
@@ -85,3 +91,13 @@ class RedisPools(RedisPart):
     async def ping(self) -> None:
         """Raises if Redis does not answer."""
         await self._plain(self._client.ping())
+
+
+def _recent_waits(statistics: dict[bytes, bytes], window: int) -> tuple[int, ...]:
+    counts = [0] * (len(values.WAIT_BUCKETS) + 1)
+    for field, count in statistics.items():
+        if field.startswith(b"waits:"):
+            of, bucket = field[6:].split(b":")
+            if int(of) > window - WAIT_WINDOWS:
+                counts[int(bucket)] += int(count)
+    return tuple(counts)

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 pool:{p}:tickets   2 pool:{p}:alive   3 pool:{p}:counters   4 pool:{p}:outbox   5 …:statistics of the match's queue
 --       then for each queue: …:waiting, …:log; then for each ticket, in the queues' order: …:ended:<ticket>
--- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap  7 number of queues
+-- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap
+--       7 how waits are counted: window in ms, windows kept, then the buckets' upper bounds in ms   8 number of queues
 --       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it
 -- Reply {request, matcher, committed, outbox entry ('' if this match was committed before)} or
 --       {request, matcher, conflict, ticket, ticket, …}: these wait no longer, or not as the matcher thinks
@@ -10,9 +11,9 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local matches, queues, all = 'm:' .. ARGV[3], {}, {}
-local at, key = 8, 5 + 2 * tonumber(ARGV[7])
+local at, key = 9, 5 + 2 * tonumber(ARGV[8])
 local gone = {}
-for q = 1, tonumber(ARGV[7]) do
+for q = 1, tonumber(ARGV[8]) do
   local queue = {region = ARGV[at], mode = ARGV[at + 1], waiting = KEYS[4 + 2 * q], log = KEYS[5 + 2 * q], ids = {}, since = {}}
   for i = 1, tonumber(ARGV[at + 2]) do
     queue.ids[i], queue.since[i] = ARGV[at + 1 + 2 * i], ARGV[at + 2 + 2 * i]
@@ -36,13 +37,17 @@ end
 if #gone > 0 then return {ARGV[1], ARGV[2], 'ghost', unpack(gone)} end
 
 if redis.call('EXISTS', KEYS[4]) == 0 then redis.call('XGROUP', 'CREATE', KEYS[4], 'relay', '0', 'MKSTREAM') end
-local waited, count, longest = 0, 0, {}
+local waited, count, bounds, waits = 0, 0, {}, {}
+for bound in string.gmatch(ARGV[7], '%d+') do bounds[#bounds + 1] = tonumber(bound) end
 for _, queue in ipairs(queues) do
   redis.call('ZREM', queue.waiting, unpack(queue.ids))
   local n = redis.call('HINCRBY', KEYS[3], queue.region .. ':' .. queue.mode, 1)
   redis.call('XADD', queue.log, 'MAXLEN', '~', ARGV[6], n .. '-0', '-', table.concat(queue.ids, ' '), 'by', ARGV[2])
   for _, since in ipairs(queue.since) do
-    waited, count = waited + math.max(0, now - tonumber(since)), count + 1
+    local wait, bucket = math.max(0, now - tonumber(since)), 0
+    while bounds[3 + bucket] and wait > bounds[3 + bucket] do bucket = bucket + 1 end
+    waits[bucket] = (waits[bucket] or 0) + 1
+    waited, count = waited + wait, count + 1
   end
 end
 redis.call('HDEL', KEYS[1], unpack(all))
@@ -57,10 +62,12 @@ redis.call('HSET', KEYS[5], 'mean_wait_ms', string.format('%.0f', this))
 redis.call('HINCRBY', KEYS[5], 'matches', 1)
 redis.call('HINCRBY', KEYS[5], 'tickets', count)
 redis.call('HINCRBY', KEYS[5], 'waited_ms', waited)
+local window = math.floor(now / bounds[1])
+for bucket, tickets in pairs(waits) do redis.call('HINCRBY', KEYS[5], 'waits:' .. window .. ':' .. bucket, tickets) end
 if redis.call('HINCRBY', KEYS[5], 'minute:' .. minute, 1) == 1 then
   for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
-    local old = string.match(field, '^minute:(%d+)$')
-    if old and tonumber(old) < minute - 5 then redis.call('HDEL', KEYS[5], field) end
+    local old, past = string.match(field, '^minute:(%d+)$'), string.match(field, '^waits:(%d+):')
+    if (old and tonumber(old) < minute - 5) or (past and tonumber(past) <= window - bounds[2]) then redis.call('HDEL', KEYS[5], field) end
   end
 end
 local entry = redis.call('XADD', KEYS[4], '*', 'e', ARGV[4])
