@@ -11,7 +11,7 @@ BOTS ?= 6
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
 
-test: $(VENV)/installed
+test: $(VENV)/installed $(if $(shell command -v npm),$(VENV)/node/installed)
 	$(BIN)/pytest -m "not cluster" $(TESTS)
 
 test-deep: $(VENV)/installed
@@ -43,6 +43,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q functions  # a matcher's first start must not pay for the compiler
+	@touch $@
+
+$(VENV)/node/installed: tests/node/package.json tests/node/package-lock.json $(VENV)/installed
+	mkdir -p $(VENV)/node
+	cp tests/node/package.json tests/node/package-lock.json $(VENV)/node
+	npm ci --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 clean:

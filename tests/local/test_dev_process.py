@@ -84,7 +84,7 @@ def get(url: str) -> tuple[int, str]:
     [
         ("/", "Game Session Manager"),
         ("/docs", "swagger"),
-        ("/client/gsm.js", "class GameSession"),
+        ("/sdk/gsm.js", "class GameSession"),
         ("/demo/app.js", "signIn"),
         ("/readyz", "ok"),
     ],

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 
-from . import http, websocket
+from . import http, sdk, websocket
 from .errors import InvalidRequestError, SignInError
 from .services import Services
 from .websocket_server import LeanWebsocket
@@ -37,7 +37,7 @@ def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quar
         description="Matchmaking and live game sessions. Players connect by WebSocket at `/ws/{player_id}`.",
     )
     QuartSchema(app, info=info, redoc_ui_path=None, scalar_ui_path=None)
-    for blueprint in (http.blueprint, websocket.blueprint, *blueprints):
+    for blueprint in (http.blueprint, websocket.blueprint, sdk.blueprint, *blueprints):
         app.register_blueprint(blueprint)
     _answer_errors(app)
 

@@ -1,4 +1,4 @@
-"""The demo page at `/`, the browser's client module, and sign-in under any name: for this machine's own browser only.
+"""The demo page at `/`, and sign-in under any name: for this machine's own browser only.
 
 `/dev/token` gives everybody any player's token. So it answers only requests from this machine, addressed to it by a loopback name (another site that points its
 own name here gets nothing), and, from browsers, only those of our own page.
@@ -25,7 +25,6 @@ CONTENT_SECURITY_POLICY = (
 )
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PAGE = files("matchmaking.local") / "page_files"
-_CLIENT = files("matchmaking.client") / "js"
 
 
 class SignIn(Struct):
@@ -50,11 +49,6 @@ def demo_page() -> Blueprint:
     @hide
     async def part(name: str) -> Response:
         return _named(_PAGE, name)
-
-    @blueprint.get("/client/<name>")
-    @hide
-    async def client(name: str) -> Response:
-        return _named(_CLIENT, name)
 
     @blueprint.post("/dev/token")
     @hide

@@ -1,6 +1,6 @@
 /** The demo page: sign in, choose a queue, wait, get matched. One view at a time, chosen by what the session says. */
 
-import { GameSession, signInTicket } from "/client/gsm.js";
+import { GameSession, signInTicket } from "/sdk/gsm.js";
 import { showLive } from "/demo/live.js";
 import { element, showTeams, whoIsWanted } from "/demo/board.js";
 
