@@ -8,11 +8,12 @@ one size at a time, the largest spread combined against the next largest), follo
 import heapq
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 from .candidate import Entry, Side
 from .evaluate import Frame, Verdict, judge_sides
 from .pool import TeamDistanceRule
+from .team_measures import size_bounds
 from .windows import RuleSet
 
 EXACT = 1000  # ways to seat a group that are all looked at: 5v5 has 126, 3×3 has 280; beyond, differencing is near enough
@@ -48,34 +49,44 @@ def _seat(places: Places, sizes: tuple[int, ...], used: list[int], done: Seating
         used[team] -= size
 
 
-def places_of(sides: Sequence[Side], in_force: RuleSet) -> Places:
-    """How many players each team still needs and takes; teams with players present are never interchangeable."""
+def places_of(sides: Sequence[Side], in_force: RuleSet, joining: int) -> Places:
+    """How many players each team still needs and takes; teams with players present are never interchangeable.
+
+    Args:
+        joining: players that join all teams together.
+    """
     kinds: dict[str, int] = {}
     found = []
-    for i, side in enumerate(sides):
+    for i, (side, (fewest, most)) in enumerate(zip(sides, size_bounds(sides, in_force.rules, joining), strict=True)):
         there = len(side.present)
         kind = -1 - i if there else kinds.setdefault(side.kind.name, len(kinds))
-        found.append((max(0, in_force.minimums[side.kind.name] - there), max(0, side.kind.max_players - there), kind))
+        found.append((max(0, in_force.minimums[side.kind.name] - there, fewest - there), max(0, most - there), kind))
     return tuple(found)
 
 
-def split(frame: Frame, sides: Sequence[Side], group: Sequence[Entry], in_force: RuleSet) -> tuple[tuple[Side, ...], Verdict] | None:
+def split(
+    frame: Frame, sides: Sequence[Side], group: Sequence[Entry], in_force: RuleSet, seated_already: Sequence[Side] | None = None
+) -> tuple[tuple[Side, ...], Verdict] | None:
     """The most even split of a group that keeps the team rules; None if none was found.
 
     Args:
         sides: the teams, empty or with players present.
         group: tickets that together keep the rules for groups.
         in_force: the rules at the match's age.
+        seated_already: a split that was found while the group was gathered; tried last.
     """
     ordered = sorted(group, key=lambda entry: (-entry.size, -entry.rating, entry.place))
-    ways = seatings(places_of(sides, in_force), tuple([entry.size for entry in ordered]))
+    places = places_of(sides, in_force, sum(entry.size for entry in group))
+    ways = seatings(places, tuple([entry.size for entry in ordered]))
     if not ways:
         return None
     if len(ways) > EXACT:
-        ways = (*_differenced(sides, ordered, in_force), *ways[:EXACT])
+        ways = (*_differenced(places, ordered), *ways[:EXACT])
     best: tuple[tuple[Side, ...], Verdict] | None = None
-    for way in _by_balance(sides, ordered, ways)[:JUDGED]:
-        seated = seat_all(sides, ordered, way)
+    splits = (seat_all(sides, ordered, way) for way in _by_balance(sides, ordered, ways)[:JUDGED])
+    for seated in chain(splits, () if seated_already is None else (tuple(seated_already),)):
+        if best is not None and seated is seated_already:
+            break
         verdict = judge_sides(frame, seated, in_force)
         if not verdict.blocked and (best is None or verdict.cost < best[1].cost):
             best = seated, verdict
@@ -114,9 +125,8 @@ def _by_balance(sides: Sequence[Side], entries: Sequence[Entry], ways: Sequence[
     return sorted(ways, key=imbalance)
 
 
-def _differenced(sides: Sequence[Side], entries: Sequence[Entry], in_force: RuleSet) -> list[Seating]:
+def _differenced(places: Places, entries: Sequence[Entry]) -> list[Seating]:
     """Karmarkar-Karp for teams of one size: a near-even way; none if the teams differ or the parties do not come out even."""
-    places = places_of(sides, in_force)
     teams = len(places)
     if len(set(places)) != 1 or places[0][2] < 0:
         return []

@@ -17,19 +17,22 @@ from .pool import (
     AvoidRecentOpponentsRule,
     BlocklistRule,
     ComparisonRule,
+    CountRule,
     DistanceRule,
     IntersectionRule,
     LatencyRule,
     PartyRule,
     PoolRules,
     Rule,
+    TeamComparisonRule,
     TeamDistanceRule,
+    TeamSizeRule,
 )
 from .roles import broken_quotas
+from .team_measures import BROKEN, counted, counts_hold, ordered, teams_are_sized, teams_compare
 from .ticket import Player
 from .windows import RuleSet, Schedule, schedule_of
 
-BROKEN = 1.0  # how far a yes-or-no rule is broken
 MOST_GAP_COST = 1000.0  # what gaps can cost at most, in base windows: a zero window must not make costs infinite
 
 
@@ -162,12 +165,8 @@ def _compares(rule: ComparisonRule, value: float | str) -> bool:
     if rule.operator in {"=", "!="}:
         return (value == wanted) == (rule.operator == "=")
     if isinstance(value, str) or isinstance(wanted, str):
-        return isinstance(value, str) and isinstance(wanted, str) and _ordered(rule.operator, (value > wanted) - (value < wanted))
-    return _ordered(rule.operator, (value > wanted) - (value < wanted))
-
-
-def _ordered(operator: str, sign: int) -> bool:
-    return {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0}[operator]
+        return isinstance(value, str) and isinstance(wanted, str) and ordered(rule.operator, (value > wanted) - (value < wanted))
+    return ordered(rule.operator, (value > wanted) - (value < wanted))
 
 
 def attribute_of(player: Player, attribute: str) -> float | str | None:
@@ -196,8 +195,20 @@ def _comparison_group(_frame: Frame, rule: ComparisonRule, entries: Sequence[Ent
 
 
 def _comparison_sides(_frame: Frame, rule: ComparisonRule, sides: Sequence[Side]) -> float:
-    """Each of the teams that the rule names, for itself."""
-    return max((_comparison(rule, side.entries, side.present) for side in sides if side.kind.name in rule.teams), default=0.0)
+    return 0.0 if named_teams_compare(rule, sides) else BROKEN
+
+
+def named_teams_compare(rule: ComparisonRule, sides: Sequence[Side]) -> bool:
+    """Whether each of the teams that the rule names keeps it for itself."""
+    return not any(_comparison(rule, side.entries, side.present) for side in sides if side.kind.name in rule.teams)
+
+
+def _count_group(_frame: Frame, rule: CountRule, entries: Sequence[Entry], present: Sequence[Player]) -> float:
+    """Only whether they are too many: more tickets may bring those that are missing."""
+    if rule.teams or rule.max_count is None:
+        return 0.0
+    joining = (player for entry in entries for player in entry.ticket.players)
+    return float(max(0, counted(rule, joining) + counted(rule, present) - rule.max_count))
 
 
 def set_of(player: Player, attribute: str) -> frozenset[str] | None:
@@ -282,6 +293,7 @@ def _party_sides(_frame: Frame, rule: PartyRule, sides: Sequence[Side]) -> float
 GROUP: dict[type, Callable[[Frame, Any, Sequence[Entry], Sequence[Player]], float]] = {
     DistanceRule: _distance_group,
     ComparisonRule: _comparison_group,
+    CountRule: _count_group,
     IntersectionRule: _intersection,
     LatencyRule: _latency,
     AvoidRecentOpponentsRule: _avoid_recent,
@@ -292,6 +304,9 @@ SIDES: dict[type, Callable[[Frame, Any, Sequence[Side]], float]] = {
     DistanceRule: _distance_sides,
     TeamDistanceRule: _team_distance,
     ComparisonRule: _comparison_sides,
+    TeamComparisonRule: lambda _frame, rule, sides: teams_compare(rule, sides),
+    TeamSizeRule: lambda _frame, rule, sides: teams_are_sized(rule, sides),
+    CountRule: lambda _frame, rule, sides: counts_hold(rule, sides),
     PartyRule: _party_sides,
 }
 

@@ -1,8 +1,8 @@
 """Large matches: filled place by place, because a hundred players cannot be split by search.
 
 The seed is seated first; then the nearest candidates, the larger parties of them before the smaller, each in the team that the fill order names: the team
-furthest below its minimum first, then the one with most open places. A candidate whom the rules for groups exclude is passed over. When nobody more
-fits, the teams are evened out by swaps, and the whole is judged once.
+furthest below its minimum first, then the one with most open places (`seating`). A candidate whom the rules for groups or teams exclude is passed over.
+When nobody more fits, those are left out again who make a team too large beside the others, the teams are evened out by swaps, and the whole is judged once.
 """
 
 from collections.abc import Sequence
@@ -10,38 +10,53 @@ from collections.abc import Sequence
 from .candidate import Entry, Side
 from .evaluate import Frame, Verdict, judge, mean
 from .meeting import could_meet
-from .pool import TeamDistanceRule
-from .roles import fits
-from .ticket import Player
+from .pool import TeamDistanceRule, TeamSizeRule
+from .seating import Likeness, Seats, roles_possible
+from .team_measures import teams_are_sized
 
 _SWAPS = 200  # improving swaps between the strongest and the weakest team
 
 
 def fill(
-    frame: Frame, sides: tuple[Side, ...], seed: Entry, candidates: Sequence[Entry]
+    frame: Frame, sides: tuple[Side, ...], seed: Entry, candidates: Sequence[Entry], likeness: Likeness
 ) -> tuple[tuple[Side, ...], Verdict, Entry | None] | None:
     """Fill the teams around a seed; None if the rules do not admit what comes out.
 
     Args:
         sides: the teams, empty or with players present.
         candidates: tickets that could meet the seed, in order of preference.
+        likeness: the pool's.
     """
     backfill = seed if seed.ticket.backfill else None
     present = [player for side in sides for player in side.present]
     group: list[Entry] = [seed]
-    filling = list(sides)
-    minimums = frame.schedule.at(seed.age).minimums
-    if backfill is None and not _seat(filling, seed, minimums):
+    room = sum(side.kind.max_players - side.size for side in sides)
+    seats = Seats(frame, sides, frame.schedule.at(seed.age), room, likeness)
+    if backfill is None and not seats.take(seed):
         return None
-    for entry in _larger_first(candidates, sum(side.kind.max_players - side.size for side in filling)):
-        room = sum(side.kind.max_players - side.size for side in filling)
-        if room <= 0:
+    for entry in _larger_first(candidates, room - seed.size):
+        if seats.players == room:
             break
-        if entry.size <= room and could_meet(frame, [*group, entry], present) and _seat(filling, entry, minimums):
+        if not seats.refuses(entry) and could_meet(frame, [*group, entry], present) and seats.take(entry):
             group.append(entry)
+    filling = _levelled(frame, list(seats.sides), seed)
     _even_out(frame, filling)
-    verdict = judge(frame, filling, backfill)
-    return None if verdict.blocked or (backfill is not None and len(group) == 1) else (tuple(filling), verdict, backfill)
+    joined = sum(len(side.entries) for side in filling)
+    verdict = judge(frame, filling, backfill) if joined else None
+    return None if verdict is None or verdict.blocked else (tuple(filling), verdict, backfill)
+
+
+def _levelled(frame: Frame, sides: list[Side], seed: Entry) -> list[Side]:
+    """Without the tickets that make a team too large beside the others, if there is a hard rule about sizes: the largest team's smallest first."""
+    in_force = frame.schedule.at(seed.age)
+    for rule in in_force.rules:
+        while isinstance(rule, TeamSizeRule) and rule.weight is None and teams_are_sized(rule, sides):
+            i = max((i for i, side in enumerate(sides) if not rule.teams or side.kind.name in rule.teams), key=lambda i: sides[i].size)
+            leaving = min((e for e in sides[i].entries if e is not seed), key=lambda e: (e.size, e.age, e.ticket.id), default=None)
+            if leaving is None:
+                break
+            sides[i] = sides[i].filled(tuple(entry for entry in sides[i].entries if entry is not leaving))
+    return sides
 
 
 def _larger_first(candidates: Sequence[Entry], room: int) -> list[Entry]:
@@ -51,32 +66,6 @@ def _larger_first(candidates: Sequence[Entry], room: int) -> list[Entry]:
         players += candidates[nearest].size
         nearest += 1
     return [*sorted(candidates[:nearest], key=lambda entry: -entry.size), *candidates[nearest:]]
-
-
-def _seat(sides: list[Side], entry: Entry, minimums: dict[str, int]) -> bool:
-    """Seat a ticket by the fill order; False if no team takes it."""
-    order = sorted(
-        range(len(sides)),
-        key=lambda i: (-max(0, minimums[sides[i].kind.name] - sides[i].size), sides[i].size - sides[i].kind.max_players, i),
-    )
-    for i in order:
-        side = sides[i]
-        if side.size + entry.size <= side.kind.max_players:
-            taken = side.filled((*side.entries, entry))
-            if _roles_possible(taken):
-                sides[i] = taken
-                return True
-    return False
-
-
-def _roles_possible(side: Side) -> bool:
-    """Whether the hard quotas can still hold once the team is full: those who must have a role have one, and places are left for the minimums."""
-    quotas = [quota for quota in side.kind.roles if quota.weight is None]
-    if not quotas:
-        return True
-    players: list[Player] = [*side.present, *(player for entry in side.entries for player in entry.ticket.players)]
-    open_places = side.kind.max_players - len(players)
-    return fits([*players, *(Player("") for _ in range(open_places))], quotas)
 
 
 def _even_out(frame: Frame, sides: list[Side]) -> None:
@@ -107,7 +96,7 @@ def _swap(sides: list[Side], strong: int, weak: int, gap: float) -> bool:
         return False
     new_a = a.filled(tuple(best[1] if entry is best[0] else entry for entry in a.entries))
     new_b = b.filled(tuple(best[0] if entry is best[1] else entry for entry in b.entries))
-    if not (_roles_possible(new_a) and _roles_possible(new_b)):
+    if not (roles_possible(new_a, 0) and roles_possible(new_b, 0)):
         return False
     sides[strong], sides[weak] = new_a, new_b
     return True

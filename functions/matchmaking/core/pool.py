@@ -181,6 +181,41 @@ class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
     teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
+class TeamComparisonRule(RuleBase, tag="teamComparison", frozen=True, kw_only=True):
+    """One team's number compares with another team's: the monster's rating reaches the highest that a hunter asks for.
+
+    `of` and `otherOf` say how a team's number is made of its players'; who has no number counts with `default`, or not at all.
+    """
+
+    team: Name
+    attribute: Attribute = "rating"
+    of: Literal["average", "max", "min", "sum"] = "average"
+    default: float | None = None
+    operator: Literal["=", "!=", "<", "<=", ">", ">="] = ">="
+    other_team: Name
+    other_attribute: Attribute = "rating"
+    other_of: Literal["average", "max", "min", "sum"] = "average"
+    other_default: float | None = None
+
+
+class TeamSizeRule(RuleBase, tag="teamSize", frozen=True, kw_only=True):
+    """The teams (or those named) differ by at most `maxDifference` players; 0 makes them equal."""
+
+    max_difference: Annotated[int, Meta(ge=0, le=1000)] = 0
+    teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+
+
+class CountRule(RuleBase, tag="count", frozen=True, kw_only=True):
+    """Of `minCount` to `maxCount` players in the match (or in each of `teams`) the attribute is `value`, or lists it."""
+
+    attribute: Attribute
+    value: float | Annotated[str, Meta(max_length=100)]
+    min_count: Annotated[int, Meta(ge=0, le=1000)] = 0
+    max_count: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    default: float | Annotated[str, Meta(max_length=100)] | None = None
+    teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+
+
 class IntersectionRule(RuleBase, tag="intersection", frozen=True, kw_only=True):
     """The players' sets (maps, modes, languages) have at least `minCount` values in common.
 
@@ -236,7 +271,17 @@ class PartyRule(RuleBase, tag="party", frozen=True, kw_only=True):
 
 
 Rule: TypeAlias = (
-    DistanceRule | TeamDistanceRule | ComparisonRule | IntersectionRule | LatencyRule | AvoidRecentOpponentsRule | BlocklistRule | PartyRule
+    DistanceRule
+    | TeamDistanceRule
+    | ComparisonRule
+    | TeamComparisonRule
+    | TeamSizeRule
+    | CountRule
+    | IntersectionRule
+    | LatencyRule
+    | AvoidRecentOpponentsRule
+    | BlocklistRule
+    | PartyRule
 )
 
 Target: TypeAlias = Annotated[

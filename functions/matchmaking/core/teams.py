@@ -1,16 +1,19 @@
 """Matches of teams: the oldest ticket is the seed, its neighbours in rating order join it, parties stay whole.
 
 For each seed, oldest (and starving) first:
-1. Candidates: the nearest waiting tickets to both sides that could share a match with the seed at all.
+1. Candidates: the nearest waiting tickets to both sides that could share a match with the seed at all; where teams are choosy, not
+   more of one kind than a match has places, so that rare kinds are among them.
 2. Groups: several stretches of that order around the seed, each gathered ticket by ticket under the rules that more tickets can only
-   break further, until the places are full (or as full as the tickets allow, if the teams have a minimum below).
+   break further, until the places are full (or as full as the tickets allow, if the teams have a minimum below). Where teams are
+   choosy, each ticket is seated as it is picked (`seating`).
 3. Split: `balance.split`, judged by all rules. The cheapest group wins; a seed without one waits.
 
 Matches too large to be split by search are filled place by place instead (`fill`). A backfill ticket is a seed whose teams have
 players already.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import chain
 from random import Random
 
@@ -19,7 +22,8 @@ from .candidate import Entry, Side, empty_sides
 from .evaluate import GROUP, Frame, Verdict, judge_group
 from .fill import fill
 from .meeting import could_meet
-from .pool import DistanceRule, Rule
+from .pool import DistanceRule
+from .seating import Likeness, Seats
 from .ticket import BackfillSlots
 
 LARGEST_SEARCHED = 20  # places in a match that is put together by search; larger ones are filled
@@ -27,6 +31,9 @@ NEIGHBOURS = 24  # candidates to each side of a seed, over and above the places 
 STARVING_NEIGHBOURS = 200  # and of a seed that starves
 HOPELESS = 100  # seeds without a match, oldest first, after which about as many others are tried, drawn by lot: a round over a sparse queue stays short
 ENOUGH = 3  # groups that work before the best of them is taken
+LOOKED_AT = 8  # tickets looked at for each candidate that is wanted
+LOOKED_AT_BY_CHOOSY = 40  # and where most of those looked at are more of a kind that there is enough of
+_STAGES = 4  # stages of the rules up to which younger tickets are left out of a group
 
 Found = tuple[tuple[Side, ...], Verdict, Entry | None]  # the teams, how they fare, and the backfill ticket
 
@@ -80,6 +87,7 @@ def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Se
         seeds: those to begin with; all if left out.
     """
     waiting = Waiting(ordered)
+    search = _Search(frame, waiting)
     empty = empty_sides(frame.rules)
     bound = frame.rules.priority.starvation_bound
     first = sorted(
@@ -91,7 +99,7 @@ def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Se
         if not waiting.has(seed) or (failed >= HOPELESS and random.random() > HOPELESS / len(first)):
             continue
         sides = backfilled(seed.ticket.backfill, empty) if seed.ticket.backfill else empty
-        match = _match_of(frame, sides, seed, waiting, starving=seed.age >= bound)
+        match = search.match_of(sides, seed, starving=seed.age >= bound)
         if match is None:
             failed += 1
             continue
@@ -106,22 +114,97 @@ def _members(match: Found) -> Iterator[Entry]:
     return chain((entry for side in sides for entry in side.entries), () if backfill is None else (backfill,))
 
 
-def _match_of(frame: Frame, sides: tuple[Side, ...], seed: Entry, waiting: Waiting, *, starving: bool) -> Found | None:
-    room = sum(max(0, side.kind.max_players - side.size) for side in sides)
-    if room <= 0:
-        return None
-    candidates = _candidates(frame, sides, seed, waiting, room + (STARVING_NEIGHBOURS if starving else NEIGHBOURS))
-    if sum(entry.size for entry in candidates) + seed.size < max(1, _least(frame, sides, seed)):
-        return None
-    if room > LARGEST_SEARCHED:
-        return fill(frame, sides, seed, candidates)
-    best: Found | None = None
-    for worked, match in enumerate(_groups(frame, sides, seed, candidates, room), start=1):
-        if best is None or match[1].cost < best[1].cost:
-            best = match
-        if worked == ENOUGH:
-            break
-    return best
+class _Search:
+    """The search around one seed after another in one bucket."""
+
+    def __init__(self, frame: Frame, waiting: Waiting) -> None:
+        self._frame, self._waiting = frame, waiting
+        self._likeness = Likeness(frame)
+
+    def match_of(self, sides: tuple[Side, ...], seed: Entry, *, starving: bool) -> Found | None:
+        """The best match found around a seed."""
+        room = sum(max(0, side.kind.max_players - side.size) for side in sides)
+        if room <= 0:
+            return None
+        candidates = self._candidates(sides, seed, room + (STARVING_NEIGHBOURS if starving else NEIGHBOURS), room)
+        available = sum(entry.size for entry in candidates) + seed.size
+        if available < max(1, _least(self._frame, sides, seed)):
+            return None
+        if room > LARGEST_SEARCHED:
+            orders = _unlike(_stretches(self._frame, seed, candidates))
+            return next((match for order in orders if (match := fill(self._frame, sides, seed, order, self._likeness))), None)
+        best: Found | None = None
+        for worked, match in enumerate(self._groups(sides, seed, candidates, min(room, available)), start=1):
+            if best is None or match[1].cost < best[1].cost:
+                best = match
+            if worked == ENOUGH:
+                break
+        return best
+
+    def _candidates(self, sides: Sequence[Side], seed: Entry, count: int, room: int) -> list[Entry]:
+        """The nearest tickets that could share a match with the seed, nearest first."""
+        present = [player for side in sides for player in side.present]
+        rating = sum(player.rating for player in present) / len(present) if present and not seed.size else seed.rating
+        largest = max(side.kind.max_players - len(side.present) for side in sides)
+        choosy = self._likeness.matters
+        most_looked = count * (LOOKED_AT_BY_CHOOSY if choosy else LOOKED_AT)
+        of_kind: Counter[Hashable] = Counter()
+        found: list[Entry] = []
+        for looked, entry in enumerate(self._waiting.around(seed.place, rating)):
+            if len(found) >= count or looked > most_looked:
+                break
+            if entry.ticket.backfill is not None or entry.size > largest:
+                continue
+            kind = self._likeness.of(entry) if choosy else None
+            if choosy and of_kind[kind] >= room:
+                continue
+            if could_meet(self._frame, (seed, entry), present):
+                found.append(entry)
+                of_kind[kind] += entry.size
+        return found
+
+    def _groups(self, sides: tuple[Side, ...], seed: Entry, candidates: list[Entry], room: int) -> Iterator[Found]:
+        """Groups that work: around the seed, then stretches that reach further to one side; then smaller ones if nothing full works."""
+        least = max(1, _least(self._frame, sides, seed))
+        size, tried = room, set[frozenset[int]]()
+        while size >= least:
+            reached, any_worked = 0, False
+            for order in _stretches(self._frame, seed, candidates):
+                group, players, seats = self._gather(sides, seed, order, size)
+                reached = max(reached, players)
+                key = frozenset(entry.place for entry in group)
+                if players < size or key in tried:
+                    continue
+                tried.add(key)
+                match = _judged(self._frame, sides, seed, group, seats)
+                if match:
+                    any_worked = True
+                    yield match
+            if any_worked:
+                return
+            size = min(size - 1, reached)
+
+    def _gather(self, sides: Sequence[Side], seed: Entry, order: Sequence[Entry], size: int) -> tuple[list[Entry], int, Seats | None]:
+        """Take tickets in that order until there are exactly `size` players; with how many there are in the end, and how they sit."""
+        group = [seed]
+        present = [player for side in sides for player in side.present]
+        players = seed.size
+        if players > size:
+            return group, 0, None
+        in_force = self._frame.schedule.at(seed.age)
+        pairwise = any(GROUP.get(type(rule)) and not isinstance(rule, DistanceRule) and rule.weight is None for rule in in_force.rules)
+        seats = Seats(self._frame, sides, in_force, size, self._likeness) if self._likeness.matters else None
+        if seats is not None and seed.size and not seats.take(seed):
+            return group, 0, None
+        for entry in order:
+            if players == size:
+                break
+            if players + entry.size > size or (seats is not None and seats.refuses(entry)):
+                continue
+            if (not pairwise or could_meet(self._frame, [*group, entry], present)) and (seats is None or seats.take(entry)):
+                group.append(entry)
+                players += entry.size
+        return group, players, seats
 
 
 def _least(frame: Frame, sides: Sequence[Side], seed: Entry) -> int:
@@ -132,39 +215,13 @@ def _least(frame: Frame, sides: Sequence[Side], seed: Entry) -> int:
     return sum(max(0, minimums[side.kind.name] - len(side.present)) for side in sides)
 
 
-def _candidates(frame: Frame, sides: Sequence[Side], seed: Entry, waiting: Waiting, count: int) -> list[Entry]:
-    """The nearest tickets that could share a match with the seed, nearest first."""
-    present = [player for side in sides for player in side.present]
-    rating = sum(player.rating for player in present) / len(present) if present and not seed.size else seed.rating
-    largest = max(side.kind.max_players - len(side.present) for side in sides)
-    found: list[Entry] = []
-    for looked, entry in enumerate(waiting.around(seed.place, rating)):
-        if len(found) >= count or looked > count * 8:
-            break
-        if entry.ticket.backfill is None and entry.size <= largest and could_meet(frame, (seed, entry), present):
-            found.append(entry)
-    return found
-
-
-def _groups(frame: Frame, sides: tuple[Side, ...], seed: Entry, candidates: list[Entry], room: int) -> Iterator[Found]:
-    """Groups that work: around the seed, then stretches that reach further to one side; then smaller ones if nothing full works."""
-    least = max(1, _least(frame, sides, seed))
-    for size in range(room, least - 1, -1):
-        any_worked = False
-        for order in _stretches(seed, candidates):
-            group = _gather(frame, sides, seed, order, size)
-            match = group and _judged(frame, sides, seed, group)
-            if match:
-                any_worked = True
-                yield match
-        if any_worked:
-            return
-
-
-def _stretches(seed: Entry, candidates: list[Entry]) -> Iterator[list[Entry]]:
+def _stretches(frame: Frame, seed: Entry, candidates: list[Entry]) -> Iterator[list[Entry]]:
+    """Orders in which candidates are picked. Where the youngest ticket's age counts, also without those who would hold the others up."""
     yield candidates
-    above = [entry for entry in candidates if entry.place > seed.place]
-    below = [entry for entry in candidates if entry.place < seed.place]
+    if frame.rules.expansions.age_selection != "oldest" and frame.rules.expansions.steps:
+        yield from _grown(frame, seed, candidates)
+    above = [entry for entry in candidates if entry.rating > seed.rating or (entry.rating == seed.rating and entry.place > seed.place)]
+    below = [entry for entry in candidates if entry.rating < seed.rating or (entry.rating == seed.rating and entry.place < seed.place)]
     yield above + below
     yield below + above
     yield sorted(candidates, key=lambda entry: (-entry.size, abs(entry.rating - seed.rating)))
@@ -172,32 +229,31 @@ def _stretches(seed: Entry, candidates: list[Entry]) -> Iterator[list[Entry]]:
         yield candidates[skipped:]
 
 
-def _gather(frame: Frame, sides: Sequence[Side], seed: Entry, order: Sequence[Entry], size: int) -> list[Entry] | None:
-    """Take tickets in that order until there are exactly `size` players; None if it does not come out."""
-    group = [seed]
-    present = [player for side in sides for player in side.present]
-    players = seed.size
-    if players > size:
-        return None
-    rules: tuple[Rule, ...] = frame.schedule.at(frame.age(group)).rules
-    pairwise = any(GROUP.get(type(rule)) and not isinstance(rule, DistanceRule) and rule.weight is None for rule in rules)
-    for entry in order:
-        if players == size:
-            break
-        if players + entry.size <= size and (not pairwise or could_meet(frame, [*group, entry], present)):
-            group.append(entry)
-            players += entry.size
-    return group if players == size else None
+def _grown(frame: Frame, seed: Entry, candidates: list[Entry]) -> Iterator[list[Entry]]:
+    """The candidates for whom the rules have given way as far as for the seed; then those who are at most one, two, … stages behind."""
+    stages = sorted({stage for entry in candidates if (stage := frame.schedule.stage(entry.age)) < frame.schedule.stage(seed.age)})
+    for behind in stages[: -1 - _STAGES : -1]:
+        yield [entry for entry in candidates if frame.schedule.stage(entry.age) > behind]
 
 
-def _judged(frame: Frame, sides: tuple[Side, ...], seed: Entry, group: list[Entry]) -> Found | None:
+def _unlike(orders: Iterator[list[Entry]]) -> Iterator[list[Entry]]:
+    """Each order once."""
+    seen = set[tuple[int, ...]]()
+    for order in orders:
+        key = tuple(entry.place for entry in order)
+        if key not in seen:
+            seen.add(key)
+            yield order
+
+
+def _judged(frame: Frame, sides: tuple[Side, ...], seed: Entry, group: list[Entry], seats: Seats | None) -> Found | None:
     present = [player for side in sides for player in side.present]
     in_force = frame.schedule.at(frame.age(group))
     verdict = judge_group(frame, group, present, in_force.rules)
     if verdict.blocked:
         return None
     playing = [entry for entry in group if entry.size]
-    parts = split(frame, sides, playing, in_force)
+    parts = split(frame, sides, playing, in_force, None if seats is None else seats.sides)
     if parts is None:
         return None
     total = Verdict("", verdict.cost + parts[1].cost, verdict.broken + parts[1].broken)
