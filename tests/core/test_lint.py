@@ -82,7 +82,17 @@ ERRORS = [
     (pool(rules__6__largest=2), "spec.rules[6].largest"),
     (pool(rules__0__maxDistance=0, expansions__steps__0=None), "spec.rules[0].maxDistance"),
     (pool(rules__2__maxLatencyMs=0, expansions__steps__1=None), "spec.rules[2].maxLatencyMs"),
-    (pool(rules__4__teams=["nobody"]), "spec.rules[4].teams[0]"),
+    (pool(rules__7={"name": "c", "type": "count", "attribute": "level", "value": 1, "min": 3, "max": 2}), "spec.rules[7].min"),
+    (pool(rules__7={"name": "c", "type": "count", "attribute": "level", "value": 1, "min": 6, "teams": ["side"]}), "spec.rules[7].min"),
+    (
+        pool(
+            teams__1={"name": "crowd", "minPlayers": 9, "maxPlayers": 12},
+            rules__7={"name": "even", "type": "teamSize", "maxDifference": 3},
+        ),
+        "spec.rules[7].maxDifference",
+    ),
+    (step(target="side.tank.max", after="20s", value=0), "spec.expansions.steps[5].value"),
+    (step(target="side.tank.count", after="20s", value=2), "spec.expansions.steps[5].target"),
     (pool(rules__4__value=None, expansions__steps__4=None), "spec.rules[4].value"),
     (pool(rules__4__value="ten", expansions__steps__4=None), "spec.rules[4].value"),
     (
@@ -123,6 +133,8 @@ def test_what_cannot_work_is_an_error_at_its_place(rules, path):
 
 
 WARNINGS = [
+    (pool(rules__7={"name": "c", "type": "count", "attribute": "level", "value": 1}), "spec.rules[7]"),
+    (pool(rules__7={"name": "even", "type": "teamSize"}), "spec.rules[7]"),
     (pool(regions__1__neighbors=[]), "spec.regions[0].neighbors[0]"),
     (pool(teams__0__minPlayers=3, teams__0__roles=[{"name": "tank", "min": 4}]), "spec.teams[0].minPlayers"),
     (pool(teams__0__roles=[{"name": "tank", "max": 1}, {"name": "healer", "max": 2}]), "spec.teams[0].roles"),
@@ -153,6 +165,30 @@ def test_what_is_hardly_meant_is_a_warning_and_no_error(rules, path):
     found = lint(rules)
     assert path in {finding.path for finding in found}
     assert {finding.severity for finding in found} == {"warning"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"rules__4__teams": ["nobody"]}, "spec.rules[4].teams[0]"),
+        ({"rules__7": {"name": "t", "type": "teamComparison", "team": "side", "otherTeam": "them"}}, "spec.rules[7].otherTeam"),
+        ({"attributes": [{"name": "level"}]}, "spec.attributes[0]"),
+        ({"attributes": [{"name": "level", "number": 1}, {"name": "level", "number": 2}]}, "spec.attributes[1]"),
+        ({"attributes": [{"name": "rating", "number": 1}]}, "spec.attributes[0].name"),
+        ({"expansions__steps__5": {"target": "side.mage.min", "after": "20s", "value": 0}}, "spec.expansions.steps[5].target"),
+        ({"expansions__steps__5": {"target": "side.mage", "after": "20s", "disable": True}}, "spec.expansions.steps[5].target"),
+        ({"expansions__steps__5": {"target": "side.tank", "after": "20s", "value": 1}}, "spec.expansions.steps[5].target"),
+        ({"rules__0__maxDistance": -1}, "spec.rules[0].maxDistance"),
+        ({"rules__0__maxDistance": float("nan")}, "spec.rules[0].maxDistance"),
+        ({"rules__0__weight": float("nan")}, "spec.rules[0].weight"),
+        ({"expansions__steps__0__value": float("nan")}, "spec.expansions.steps[0].value"),
+        ({"rules__0__maxDistance": float("inf")}, "spec.rules[0].maxDistance"),
+    ],
+)
+def test_what_is_no_pool_at_all_is_refused_at_its_place(changes, path):
+    with pytest.raises(InvalidPoolError) as refused:
+        pool(**changes)
+    assert refused.value.path == path
 
 
 def test_an_expansion_excuses_a_start_that_cannot_match():

@@ -29,6 +29,11 @@ class Now:
             for rule in rules.rules
         }
         self.fewest: dict[str, int] = {team.name: team.min_players for team in rules.teams}
+        self.quotas: dict[str, dict[str, Any]] = {
+            f"{team.name}.{quota.name}": {name: getattr(quota, name) for name in quota.__struct_fields__}
+            for team in rules.teams
+            for quota in team.roles
+        }
         for step in rules.expansions.steps:
             self._apply(step, age)
 
@@ -37,14 +42,21 @@ class Now:
         if age < step.after:
             return
         if step.disable:
-            self.fields.pop(owner, None)
+            self.fields.pop(step.target, None)
+            self.quotas.pop(step.target, None)
+            return
+        role, _, target_of_role = target.partition(".")
+        if target_of_role and f"{owner}.{role}" in self.quotas:
+            quota = self.quotas[f"{owner}.{role}"]
+            moved = self._moved(step, age, float(quota[target_of_role] or 0.0))
+            quota[target_of_role] = moved if target_of_role == "weight" else int(moved)
             return
         if owner in self.fewest:
             self.fewest[owner] = max(1, int(self._moved(step, age, self.fewest[owner])))
         elif owner in self.fields:
             field = _snake(target)
             value = self._moved(step, age, float(self.fields[owner].get(field) or 0.0))
-            self.fields[owner][field] = max(1, int(value)) if field == "min_count" else value
+            self.fields[owner][field] = max(1, int(value)) if field == "min_count" else int(value) if field in {"min", "max"} else value
 
     @staticmethod
     def _moved(step: Any, age: float, base: float) -> float:
@@ -97,20 +109,20 @@ def _sizes(rosters: Sequence[Roster], force: Now) -> list[str]:
         players = [*there, *(player for ticket in tickets for player in ticket.players)]
         if not force.fewest[kind.name] <= len(players) <= kind.max_players:
             found.append(f"{kind.name} has {len(players)} players")
-        elif not _roles_hold(players, kind):
+        elif not _roles_hold(players, [quota for name, quota in force.quotas.items() if name.startswith(f"{kind.name}.")]):
             found.append(f"{kind.name} cannot fill its roles with {[player.roles for player in players]}")
     return found
 
 
-def _roles_hold(players: Sequence[Player], kind: Team) -> bool:
+def _roles_hold(players: Sequence[Player], in_force: Sequence[dict[str, Any]]) -> bool:
     """By trying every assignment of players to roles (small teams only)."""
-    quotas = {quota.name: quota for quota in kind.roles if quota.weight is None}
+    quotas = {quota["name"]: quota for quota in in_force if quota["weight"] is None}
     if not quotas:
         return True
     choices = [
         [*sorted(quotas), ""] if not player.roles else [role if role in quotas else "" for role in player.roles] for player in players
     ]
-    return any(all(quota.min <= way.count(name) <= quota.max for name, quota in quotas.items()) for way in product(*choices))
+    return any(all(quota["min"] <= way.count(name) <= quota["max"] for name, quota in quotas.items()) for way in product(*choices))
 
 
 class _Check:
@@ -220,3 +232,42 @@ class _Check:
             max([len(ticket.players) for ticket in tickets] + [1] * bool(there)) for _, tickets, there in self.rosters if tickets or there
         ]
         return rule["max_size_difference"] is None or max(largest) - min(largest) <= rule["max_size_difference"]
+
+    def _TeamSizeRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        sizes = [
+            len(there) + sum(len(ticket.players) for ticket in tickets)
+            for kind, tickets, there in self.rosters
+            if kind.name in (rule["teams"] or [kind.name])
+        ]
+        return max(sizes) - min(sizes) <= rule["max_difference"]
+
+    def _CountRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        groups = [self.everybody]
+        if rule["teams"]:
+            groups = [self._roster(tickets, there) for kind, tickets, there in self.rosters if kind.name in rule["teams"]]
+        for group in groups:
+            values = [player.attributes.get(rule["attribute"]) for player in group]
+            count = sum(rule["value"] in value if isinstance(value, list) else value == rule["value"] for value in values)
+            if count < rule["min"] or (rule["max"] is not None and count > rule["max"]):
+                return False
+        return True
+
+    def _TeamComparisonRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
+        def numbers(team: str, attribute: str, how: str) -> list[float]:
+            found = []
+            for kind, tickets, there in self.rosters:
+                values = [self._number(player, attribute) for player in self._roster(tickets, there)]
+                values = [value for value in values if not math.isnan(value)]
+                if kind.name == team and values:
+                    found.append({"max": max(values), "min": min(values), "sum": sum(values), "average": sum(values) / len(values)}[how])
+            return found
+
+        pairs = product(
+            numbers(rule["team"], rule["attribute"], rule["of"]), numbers(rule["other_team"], rule["other_attribute"], rule["other_of"])
+        )
+        test = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}[rule["operator"]]
+        return all(getattr(a, test)(b) for a, b in pairs)
+
+    @staticmethod
+    def _roster(tickets: Sequence[Ticket], there: Sequence[Player]) -> list[Player]:
+        return [*(player for ticket in tickets for player in ticket.players), *there]

@@ -115,6 +115,27 @@ def rule_lists(draw: st.DrawFn, teams: tuple[str, ...] = ("side",)) -> list[dict
         },
         {"name": "rematch", "type": "avoidRecentOpponents", "lastMatches": draw(st.integers(1, 3)), "releaseAfter": "60s"},
         {"name": "blocks", "type": "blocklist"},
+        {"name": "sizes", "type": "teamSize", "maxDifference": draw(st.integers(0, 1))},
+        {
+            "name": "consoles",
+            "type": "count",
+            "attribute": draw(st.sampled_from(["platform", "maps"])),
+            "value": draw(st.sampled_from(["console", "ice"])),
+            "min": draw(st.integers(0, 2)),
+            "max": draw(st.integers(2, 3)),
+            "teams": draw(st.sampled_from([[], [teams[0]]])),
+        },
+        {
+            "name": "seniors",
+            "type": "teamComparison",
+            "team": teams[0],
+            "attribute": "level",
+            "of": draw(st.sampled_from(["average", "max", "min", "sum"])),
+            "operator": draw(st.sampled_from([">=", "<"])),
+            "otherTeam": teams[-1],
+            "otherAttribute": "level",
+            "otherOf": "max",
+        },
         {"name": "parties", "type": "party", "maxSizeDifference": draw(st.integers(0, 1)), "largest": draw(st.sampled_from([None, 2]))},
     ]
     chosen = draw(st.lists(st.sampled_from(range(len(menu))), unique=True, max_size=3))
@@ -122,21 +143,32 @@ def rule_lists(draw: st.DrawFn, teams: tuple[str, ...] = ("side",)) -> list[dict
 
 
 @st.composite
-def expansions(draw: st.DrawFn, rules: list[dict[str, Any]], teams: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Widenings of some of these rules and teams."""
+def expansions(draw: st.DrawFn, rules: list[dict[str, Any]], teams: tuple[str, ...] = (), roles: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Widenings of some of these rules, teams and roles (`side.tank`)."""
     steps: list[dict[str, Any]] = []
     for rule in rules:
-        field = {"distance": "maxDistance", "teamDistance": "maxDistance", "latency": "maxLatencyMs", "intersection": "minCount"}.get(
-            rule["type"]
-        )
+        field = {
+            "distance": "maxDistance",
+            "teamDistance": "maxDistance",
+            "latency": "maxLatencyMs",
+            "intersection": "minCount",
+            "teamSize": "maxDifference",
+            "count": "max",
+        }.get(rule["type"])
         kind = draw(st.sampled_from(["none", "value", "linear", "disable"]))
         if kind == "disable":
             steps.append({"target": rule["name"], "after": "40s", "disable": True})
         elif field and kind == "value":
             steps.append({"target": f"{rule['name']}.{field}", "after": "10s", "value": draw(st.sampled_from([1, 150, 500]))})
-        elif field and field != "minCount" and kind == "linear":
+        elif field and field not in {"minCount", "max", "maxDifference"} and kind == "linear":
             steps.append({"target": f"{rule['name']}.{field}", "every": "10s", "by": draw(st.sampled_from([-20, 30])), "limit": 200})
     steps += [{"target": f"{team}.minPlayers", "after": "20s", "value": 1} for team in teams if draw(st.booleans())]
+    for role in roles:
+        kind = draw(st.sampled_from(["none", "min", "max", "disable"]))
+        if kind == "disable":
+            steps.append({"target": role, "after": "40s", "disable": True})
+        elif kind != "none":
+            steps.append({"target": f"{role}.{kind}", "after": "10s", "value": 0 if kind == "min" else 3})
     return {"ageSelection": draw(st.sampled_from(["oldest", "newest", "average"])), "steps": steps}
 
 
@@ -146,7 +178,8 @@ def pools(draw: st.DrawFn, teams: list[dict[str, Any]], **spec: Any) -> PoolRule
     names = tuple(team["name"] for team in teams)
     rules = draw(rule_lists(names))
     growing = tuple(team["name"] for team in teams if team.get("minPlayers", 1) > 1)
-    return rules_of(teams=teams, rules=rules, expansions=draw(expansions(rules, growing)), **spec)
+    roles = tuple(f"{team['name']}.{role['name']}" for team in teams for role in team.get("roles", ()))
+    return rules_of(teams=teams, rules=rules, expansions=draw(expansions(rules, growing, roles)), **spec)
 
 
 def backfill(name: str, teams: dict[str, tuple[Player, ...]], age: float = 0.0) -> Ticket:

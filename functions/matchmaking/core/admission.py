@@ -5,10 +5,12 @@ must not stop for one bad ticket, so it asks `Admission.flaw` and sets the ticke
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+
+from msgspec import structs
 
 from .errors import InvalidTicketError
-from .pool import ComparisonRule, DistanceRule, IntersectionRule, LatencyRule, PoolRules, Rule, TeamDistanceRule
+from .pool import ComparisonRule, DistanceRule, IntersectionRule, LatencyRule, PoolRules, Rule, TeamComparisonRule, TeamDistanceRule
 from .ticket import Player, Ticket
 
 LARGEST_NUMBER = 1e12  # of ratings and attributes: sums of a thousand stay exact enough to compare
@@ -59,6 +61,24 @@ class Admission:
         )
 
 
+def completed(ticket: Ticket, rules: PoolRules) -> Ticket:
+    """The ticket with the pool's defaults for attributes that its players (or those in its running match) do not bring."""
+    if not rules.attributes:
+        return ticket
+    defaults = {attribute.name: attribute.value for attribute in rules.attributes}
+
+    def whole(players: tuple[Player, ...]) -> tuple[Player, ...]:
+        if all(defaults.keys() <= player.attributes.keys() for player in players):
+            return players
+        return tuple(structs.replace(player, attributes={**defaults, **player.attributes}) for player in players)
+
+    if ticket.backfill is None:
+        players = whole(ticket.players)
+        return ticket if players is ticket.players else structs.replace(ticket, players=players)
+    teams = {name: whole(players) for name, players in ticket.backfill.teams.items()}
+    return structs.replace(ticket, backfill=structs.replace(ticket.backfill, teams=teams))
+
+
 def _flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:
     if rules.region(ticket.region) is None:
         names = ", ".join(region.name for region in rules.regions)
@@ -105,20 +125,24 @@ def _backfill_flaws(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketE
         elif len(players) > names[name].max_players:
             yield InvalidTicketError(f"backfill.teams.{name}", f"has {len(players)} players, over maxPlayers", "party_too_large")
         for i, player in enumerate(players):
-            if not _finite(player.rating):
-                yield InvalidTicketError(f"backfill.teams.{name[:80]}[{i}].rating", "is not a finite number", "invalid_rating")
+            yield from _rating_flaws(player, f"backfill.teams.{name[:80]}[{i}]")
 
 
-def _player_flaws(player: Player, path: str, rules: PoolRules) -> Iterator[InvalidTicketError]:
+def _rating_flaws(player: Player, path: str) -> Iterator[InvalidTicketError]:
     if not _finite(player.rating):
         yield InvalidTicketError(f"{path}.rating", "is not a finite number", "invalid_rating")
     if not _finite(player.sigma) or player.sigma < 0:
         yield InvalidTicketError(f"{path}.sigma", "is not a finite number of at least 0", "invalid_rating")
+
+
+def _player_flaws(player: Player, path: str, rules: PoolRules) -> Iterator[InvalidTicketError]:
+    yield from _rating_flaws(player, path)
     for region, value in player.latency.items():
         if not (_finite(value) and 0 <= value <= LONGEST_LATENCY):
             yield InvalidTicketError(f"{path}.latency.{region[:80]}", "is not a number of milliseconds of at least 0", "invalid_latency")
+    given = {attribute.name for attribute in rules.attributes}
     for rule in rules.rules:
-        yield from _attribute_flaws(player, path, rule)
+        yield from _attribute_flaws(player, path, rule, given)
     yield from _role_flaws(player, path, rules)
 
 
@@ -135,8 +159,14 @@ def _seats_are_all_quotas(rules: PoolRules) -> bool:
     return all(sum(quota.min for quota in team.roles) >= team.max_players for team in rules.teams)
 
 
-def _attribute_flaws(player: Player, path: str, rule: Rule) -> Iterator[InvalidTicketError]:
-    """What the attribute that a rule looks at must be. A preference, or a rule for some teams only, can do without it."""
+def _attribute_flaws(player: Player, path: str, rule: Rule, given: Collection[str]) -> Iterator[InvalidTicketError]:
+    """What the attribute that a rule looks at must be. A preference, or a rule for some teams only, can do without it; so can who has a default.
+
+    Args:
+        given: attributes for which the pool has a default.
+    """
+    if isinstance(rule, TeamComparisonRule):
+        yield from _number_flaws(player, path, rule)
     if not isinstance(rule, ComparisonRule | IntersectionRule | DistanceRule | TeamDistanceRule):
         return
     if rule.attribute == "rating" and not isinstance(rule, IntersectionRule):
@@ -144,18 +174,33 @@ def _attribute_flaws(player: Player, path: str, rule: Rule) -> Iterator[InvalidT
     value = player.attributes.get(rule.attribute)
     at = f"{path}.attributes.{rule.attribute}"
     if value is None:
-        if rule.weight is None and not (isinstance(rule, ComparisonRule) and rule.teams):
+        if rule.weight is None and rule.attribute not in given and not (isinstance(rule, ComparisonRule) and rule.teams):
             yield InvalidTicketError(at, f"is missing; the rule `{rule.name}` needs it", "missing_attribute")
-    elif isinstance(rule, DistanceRule | TeamDistanceRule):
-        if not _is_number(value):
-            yield InvalidTicketError(at, f"must be a finite number for the rule `{rule.name}`", "invalid_attribute")
-    elif isinstance(rule, IntersectionRule):
-        if not isinstance(value, str | list) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
-            yield InvalidTicketError(at, f"must be a list of words for the rule `{rule.name}`", "invalid_attribute")
-    elif not isinstance(value, str) and not _is_number(value):
-        yield InvalidTicketError(at, f"must be a word or a finite number for the rule `{rule.name}`", "invalid_attribute")
-    elif rule.operator not in {"=", "!="} and rule.value is not None and isinstance(value, str) != isinstance(rule.value, str):
-        yield InvalidTicketError(at, f"cannot be compared ({rule.operator}) with the value of the rule `{rule.name}`", "invalid_attribute")
+    elif problem := _wrong_type(value, rule):
+        yield InvalidTicketError(at, f"{problem} the rule `{rule.name}`", "invalid_attribute")
+
+
+def _wrong_type(value: object, rule: ComparisonRule | IntersectionRule | DistanceRule | TeamDistanceRule) -> str:
+    """What is wrong with an attribute's type; empty if nothing is."""
+    if isinstance(rule, DistanceRule | TeamDistanceRule):
+        return "" if _is_number(value) else "must be a finite number for"
+    if isinstance(rule, IntersectionRule):
+        words = value if isinstance(value, list) else [value]
+        return "" if all(isinstance(item, str) for item in words) else "must be a list of words for"
+    if not isinstance(value, str) and not _is_number(value):
+        return "must be a word or a finite number for"
+    if rule.operator not in {"=", "!="} and rule.value is not None and isinstance(value, str) != isinstance(rule.value, str):
+        return f"cannot be compared ({rule.operator}) with the value of"
+    return ""
+
+
+def _number_flaws(player: Player, path: str, rule: TeamComparisonRule) -> Iterator[InvalidTicketError]:
+    """Which of the two attributes counts depends on the team, so either may be missing."""
+    for name in sorted({rule.attribute, rule.other_attribute} - {"rating"}):
+        if player.attributes.get(name) is not None and not _is_number(player.attributes[name]):
+            yield InvalidTicketError(
+                f"{path}.attributes.{name}", f"must be a finite number for the rule `{rule.name}`", "invalid_attribute"
+            )
 
 
 def _missing_latencies(ticket: Ticket, rules: PoolRules) -> Iterator[InvalidTicketError]:

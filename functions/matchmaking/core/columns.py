@@ -15,7 +15,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from .admission import Admission
+from .admission import Admission, completed
 from .candidate import number_of, ticket_number
 from .pool import ComparisonRule, DistanceRule, LatencyRule, PoolRules, TeamDistanceRule
 from .ticket import Ticket
@@ -184,7 +184,7 @@ class Columns:
         bucket = self.buckets.get(key)
         if bucket is None:
             bucket = self.buckets[key] = Bucket(_readers(self.rules, ticket.region, self._codes), self.rules.party.rating_aggregation)
-        bucket.add(ticket)
+        bucket.add(completed(ticket, self.rules))
 
     def remove(self, ticket: Ticket) -> None:
         """Note that a ticket has left."""

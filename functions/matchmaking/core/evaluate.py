@@ -205,10 +205,10 @@ def named_teams_compare(rule: ComparisonRule, sides: Sequence[Side]) -> bool:
 
 def _count_group(_frame: Frame, rule: CountRule, entries: Sequence[Entry], present: Sequence[Player]) -> float:
     """Only whether they are too many: more tickets may bring those that are missing."""
-    if rule.teams or rule.max_count is None:
+    if rule.teams or rule.max is None:
         return 0.0
     joining = (player for entry in entries for player in entry.ticket.players)
-    return float(max(0, counted(rule, joining) + counted(rule, present) - rule.max_count))
+    return float(max(0, counted(rule, joining) + counted(rule, present) - rule.max))
 
 
 def set_of(player: Player, attribute: str) -> frozenset[str] | None:
@@ -352,8 +352,9 @@ def judge_sides(frame: Frame, sides: Sequence[Side], in_force: RuleSet) -> Verdi
             means = team_means(frame, sides, rule.attribute)
             cost += min(MOST_GAP_COST, (max(means) - min(means)) / frame.bases[rule.name]) if means else 0.0
     for side in sides:
-        if side.kind.roles:
-            role, extra, missed = broken_quotas(side)
+        quotas = in_force.quotas[side.kind.name]
+        if quotas:
+            role, extra, missed = broken_quotas(side, quotas)
             if role:
                 return Verdict(f"{side.kind.name}.{role}", math.inf)
             cost += extra

@@ -13,6 +13,7 @@ from .meeting import could_meet
 from .pool import TeamDistanceRule, TeamSizeRule
 from .seating import Likeness, Seats, roles_possible
 from .team_measures import teams_are_sized
+from .windows import RuleSet
 
 _SWAPS = 200  # improving swaps between the strongest and the weakest team
 
@@ -40,7 +41,7 @@ def fill(
         if not seats.refuses(entry) and could_meet(frame, [*group, entry], present) and seats.take(entry):
             group.append(entry)
     filling = _levelled(frame, list(seats.sides), seed)
-    _even_out(frame, filling)
+    _even_out(frame, filling, frame.schedule.at(seed.age))
     joined = sum(len(side.entries) for side in filling)
     verdict = judge(frame, filling, backfill) if joined else None
     return None if verdict is None or verdict.blocked else (tuple(filling), verdict, backfill)
@@ -68,7 +69,7 @@ def _larger_first(candidates: Sequence[Entry], room: int) -> list[Entry]:
     return [*sorted(candidates[:nearest], key=lambda entry: -entry.size), *candidates[nearest:]]
 
 
-def _even_out(frame: Frame, sides: list[Side]) -> None:
+def _even_out(frame: Frame, sides: list[Side], in_force: RuleSet) -> None:
     """Swap tickets of one size between the strongest and the weakest team while it brings them together."""
     if len(sides) < 2 or not any(isinstance(rule, TeamDistanceRule) for rule in frame.rules.rules):
         return
@@ -78,11 +79,11 @@ def _even_out(frame: Frame, sides: list[Side]) -> None:
         if len(known) < 2:
             return
         strong, weak = max(known)[1], min(known)[1]
-        if not _swap(sides, strong, weak, max(known)[0] - min(known)[0]):
+        if not _swap(sides, strong, weak, max(known)[0] - min(known)[0], in_force):
             return
 
 
-def _swap(sides: list[Side], strong: int, weak: int, gap: float) -> bool:
+def _swap(sides: list[Side], strong: int, weak: int, gap: float, in_force: RuleSet) -> bool:
     a, b = sides[strong], sides[weak]
     share = 1.0 / a.size + 1.0 / b.size
     best, left = None, gap - 1e-9
@@ -96,7 +97,7 @@ def _swap(sides: list[Side], strong: int, weak: int, gap: float) -> bool:
         return False
     new_a = a.filled(tuple(best[1] if entry is best[0] else entry for entry in a.entries))
     new_b = b.filled(tuple(best[0] if entry is best[1] else entry for entry in b.entries))
-    if not (roles_possible(new_a, 0) and roles_possible(new_b, 0)):
+    if not (roles_possible(new_a, in_force, 0) and roles_possible(new_b, in_force, 0)):
         return False
     sides[strong], sides[weak] = new_a, new_b
     return True

@@ -13,16 +13,21 @@ from msgspec import Struct
 from .pool import (
     AvoidRecentOpponentsRule,
     ComparisonRule,
+    CountRule,
     DistanceRule,
     Expansion,
     IntersectionRule,
     LatencyRule,
     PartyRule,
     PoolRules,
+    RoleQuota,
     RuleBase,
     Team,
+    TeamComparisonRule,
     TeamDistanceRule,
+    TeamSizeRule,
 )
+from .windows import owner_and_field
 
 LOOSER_UP, LOOSER_DOWN = 1, -1
 
@@ -35,10 +40,14 @@ FIELDS: dict[type, dict[str, tuple[str, int]]] = {
     LatencyRule: {"maxLatencyMs": ("max_latency_ms", LOOSER_UP), "maxSpreadMs": ("max_spread_ms", LOOSER_UP)},
     AvoidRecentOpponentsRule: {"lastMatches": ("last_matches", LOOSER_DOWN), "releaseAfter": ("release_after", LOOSER_DOWN)},
     PartyRule: {"maxSizeDifference": ("max_size_difference", LOOSER_UP), "largest": ("largest", LOOSER_UP)},
+    TeamSizeRule: {"maxDifference": ("max_difference", LOOSER_UP)},
+    CountRule: {"min": ("min", LOOSER_DOWN), "max": ("max", LOOSER_UP)},
+    TeamComparisonRule: {},
+    RoleQuota: {"min": ("min", LOOSER_DOWN), "max": ("max", LOOSER_UP)},
     Team: {"minPlayers": ("min_players", LOOSER_DOWN)},
 }
-COUNTS = frozenset({"minCount", "lastMatches", "maxSizeDifference", "largest", "minPlayers"})
-AT_LEAST_ONE = COUNTS - {"maxSizeDifference"}
+COUNTS = frozenset({"minCount", "lastMatches", "maxSizeDifference", "maxDifference", "largest", "minPlayers", "min", "max"})
+AT_LEAST_ONE = COUNTS - {"maxSizeDifference", "maxDifference", "min", "max"}
 
 
 class Finding(Struct, frozen=True):
@@ -69,12 +78,13 @@ def warning(path: str, message: str, proposal: str) -> Finding:
 
 def steps_of(rules: PoolRules, target: str) -> list[Expansion]:
     """The steps that change a rule (by its name) or one field of it (`skill.maxDistance`)."""
-    return [step for step in rules.expansions.steps if step.target == target or (step.disable and step.target == target.partition(".")[0])]
+    return [step for step in rules.expansions.steps if step.target == target or (step.disable and step.target == target.rpartition(".")[0])]
 
 
 def check_expansions(rules: PoolRules) -> Iterator[Finding]:
     """Every step by itself, then the steps of each target one after another."""
     owners: dict[str, Any] = {team.name: team for team in rules.teams} | {rule.name: rule for rule in rules.rules}
+    owners |= {f"{team.name}.{quota.name}": quota for team in rules.teams for quota in team.roles}
     timelines: dict[str, list[tuple[int, Expansion]]] = {}
     for i, step in enumerate(rules.expansions.steps):
         path = f"spec.expansions.steps[{i}]"
@@ -84,7 +94,7 @@ def check_expansions(rules: PoolRules) -> Iterator[Finding]:
         if not resolved:
             timelines.setdefault(step.target, []).append((i, step))
     for target, timeline in timelines.items():
-        owner, _, field = target.partition(".")
+        owner, field = owner_and_field(target, owners)
         if field:
             yield from _check_timeline(owners[owner], field, timeline)
             yield from _check_after_disabled(timelines.get(owner, []), timeline)
@@ -106,11 +116,11 @@ def _check_time(path: str, step: Expansion, rules: PoolRules) -> Iterator[Findin
 
 
 def _check_target(path: str, step: Expansion, owners: dict[str, Any]) -> Iterator[Finding]:
-    owner, _, field = step.target.partition(".")
+    owner, field = owner_and_field(step.target, owners)
     thing = owners[owner]
-    fields = sorted([*FIELDS.get(type(thing), {}), *(["weight"] if isinstance(thing, RuleBase) else [])])
+    fields = sorted([*FIELDS.get(type(thing), {}), *(["weight"] if isinstance(thing, RuleBase | RoleQuota) else [])])
     if step.disable:
-        if not isinstance(thing, RuleBase):
+        if not isinstance(thing, RuleBase | RoleQuota):
             yield error(f"{path}.target", f"`{owner}` is a team; only rules can be disabled", f"lower `{owner}.minPlayers` instead")
         elif field:
             yield error(f"{path}.target", "`disable` takes a whole rule, not a field", f"write `{owner}`")

@@ -13,6 +13,7 @@ the view matters.
 from collections.abc import Iterable
 from random import Random
 
+from .admission import completed
 from .candidate import Entry
 from .evaluate import Frame
 from .explain import Reasons, Suspended
@@ -69,7 +70,7 @@ def _sound(queue: QueueView, rules: PoolRules) -> tuple[list[Ticket], dict[str, 
             poisoned[ticket.id] = f"players[{twice}].id: `{player[:80]}` waits already, in ticket {held[player]}"
             continue
         held.update((player.id, ticket.id) for player in ticket.players)
-        sound.append(ticket)
+        sound.append(completed(ticket, rules))
     return sound, poisoned
 
 

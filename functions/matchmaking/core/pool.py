@@ -98,6 +98,22 @@ class Party(Spec, frozen=True, kw_only=True):
     rating_aggregation: Literal["average", "max", "min"] = "average"
 
 
+class AttributeDefault(Spec, frozen=True, kw_only=True):
+    """What an attribute is for players who bring none of that name: a number, a word or a list of words."""
+
+    name: Attribute
+    number: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None
+    word: Annotated[str, Meta(max_length=100)] | None = None
+    words: Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=64)] | None = None
+
+    @property
+    def value(self) -> float | str | list[str]:
+        """The default itself."""
+        if self.number is not None:
+            return self.number
+        return self.word if self.word is not None else list(self.words or ())
+
+
 class InitialRating(Spec, frozen=True, kw_only=True):
     """The belief about a player's skill before the first match: a normal distribution.
 
@@ -184,18 +200,16 @@ class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
 class TeamComparisonRule(RuleBase, tag="teamComparison", frozen=True, kw_only=True):
     """One team's number compares with another team's: the monster's rating reaches the highest that a hunter asks for.
 
-    `of` and `otherOf` say how a team's number is made of its players'; who has no number counts with `default`, or not at all.
+    `of` and `otherOf` say how a team's number is made of its players'.
     """
 
     team: Name
     attribute: Attribute = "rating"
     of: Literal["average", "max", "min", "sum"] = "average"
-    default: float | None = None
     operator: Literal["=", "!=", "<", "<=", ">", ">="] = ">="
     other_team: Name
     other_attribute: Attribute = "rating"
     other_of: Literal["average", "max", "min", "sum"] = "average"
-    other_default: float | None = None
 
 
 class TeamSizeRule(RuleBase, tag="teamSize", frozen=True, kw_only=True):
@@ -206,13 +220,12 @@ class TeamSizeRule(RuleBase, tag="teamSize", frozen=True, kw_only=True):
 
 
 class CountRule(RuleBase, tag="count", frozen=True, kw_only=True):
-    """Of `minCount` to `maxCount` players in the match (or in each of `teams`) the attribute is `value`, or lists it."""
+    """From `min` to `max` players in the match (or in each of `teams`) have `value` as their attribute, or in its list."""
 
     attribute: Attribute
     value: float | Annotated[str, Meta(max_length=100)]
-    min_count: Annotated[int, Meta(ge=0, le=1000)] = 0
-    max_count: Annotated[int, Meta(ge=0, le=1000)] | None = None
-    default: float | Annotated[str, Meta(max_length=100)] | None = None
+    min: Annotated[int, Meta(ge=0, le=1000)] = 0
+    max: Annotated[int, Meta(ge=0, le=1000)] | None = None
     teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
@@ -287,9 +300,9 @@ Rule: TypeAlias = (
 Target: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[a-zA-Z][-_a-zA-Z0-9]*(\.[a-zA-Z][-_a-zA-Z0-9]*)?$",
-        max_length=100,
-        description="`rule.field` (for example `skill.maxDistance`, `skill.weight`), `team.minPlayers`, or a rule's name with `disable`.",
+        pattern=r"^[a-zA-Z0-9][-_a-zA-Z0-9]*(\.[a-zA-Z0-9][-_a-zA-Z0-9]*){0,2}$",
+        max_length=150,
+        description="`rule.field` (`skill.maxDistance`, `skill.weight`), `team.minPlayers` or `team.role.min`; with `disable` a rule, or `team.role`.",
     ),
 ]
 
@@ -491,6 +504,7 @@ class PoolRules(Spec, frozen=True, kw_only=True):
     teams: Annotated[tuple[Team, ...], Meta(min_length=1, max_length=16)]
     party: Party = Party()
     rating: Rating = Rating()
+    attributes: Annotated[tuple[AttributeDefault, ...], Meta(max_length=32)] = ()
     rules: Annotated[tuple[Rule, ...], Meta(max_length=32)] = ()
     expansions: Expansions = Expansions()
     ticket: TicketLife = TicketLife()
@@ -607,6 +621,8 @@ def check_references(rules: PoolRules) -> None:
     _unique("spec.modes", list(rules.modes))
     _unique("spec.teams", [team.name for team in rules.teams])
     _unique("spec.rules", [rule.name for rule in rules.rules])
+    _check_attributes(rules)
+    _check_named_teams(rules)
     regions = {region.name for region in rules.regions}
     for i, region in enumerate(rules.regions):
         for j, neighbor in enumerate(region.neighbors):
@@ -633,20 +649,47 @@ def check_references(rules: PoolRules) -> None:
     _check_expansions(rules)
 
 
+def _check_attributes(rules: PoolRules) -> None:
+    _unique("spec.attributes", [attribute.name for attribute in rules.attributes])
+    for i, attribute in enumerate(rules.attributes):
+        if sum(given is not None for given in (attribute.number, attribute.word, attribute.words)) != 1:
+            raise InvalidPoolError(f"spec.attributes[{i}]", "give exactly one of `number`, `word`, `words`")
+        if attribute.name == "rating":
+            raise InvalidPoolError(f"spec.attributes[{i}].name", "the rating comes from the service; its start is `spec.rating.initial`")
+
+
+def _check_named_teams(rules: PoolRules) -> None:
+    names = [team.name for team in rules.teams]
+    for i, rule in enumerate(rules.rules):
+        said = [(f"teams[{j}]", name) for j, name in enumerate(getattr(rule, "teams", ()))]
+        if isinstance(rule, TeamComparisonRule):
+            said += [("team", rule.team), ("otherTeam", rule.other_team)]
+        for field_name, name in said:
+            if name not in names:
+                raise InvalidPoolError(f"spec.rules[{i}].{field_name}", f"no team is called `{name}`; name one of {names}")
+
+
 def _check_expansions(rules: PoolRules) -> None:
     names = {rule.name for rule in rules.rules} | {team.name for team in rules.teams}
+    quotas = {f"{team.name}.{quota.name}" for team in rules.teams for quota in team.roles}
     for i, step in enumerate(rules.expansions.steps):
         path = f"spec.expansions.steps[{i}]"
         owner, _, attribute = step.target.partition(".")
         if owner not in names:
             raise InvalidPoolError(f"{path}.target", f"`{owner}` is neither a rule nor a team of this pool; name one of {sorted(names)}")
+        quota = ".".join(step.target.split(".")[:2])
+        of_team = any(team.name == owner for team in rules.teams)
+        if (step.target.count(".") == 2 or (step.disable and attribute and of_team)) and quota not in quotas:
+            raise InvalidPoolError(f"{path}.target", f"`{quota}` is no role of a team of this pool; name one of {sorted(quotas)}")
         kinds = (step.value is not None) + (step.every is not None) + step.disable
         if kinds != 1:
             raise InvalidPoolError(path, "give exactly one of `value`, `every` (with `by`), `disable: true`")
         if step.every is not None and (step.by is None or step.every <= 0):
             raise InvalidPoolError(f"{path}.every", "needs `by`, and must be longer than 0s")
-        if not step.disable and not attribute:
-            raise InvalidPoolError(f"{path}.target", f"say which field of `{owner}` changes, for example `{owner}.maxDistance`")
+        if not step.disable and (not attribute or step.target in quotas):
+            raise InvalidPoolError(
+                f"{path}.target", f"say which field of `{step.target}` changes, for example `maxDistance`, `minPlayers`, `min`"
+            )
 
 
 def _unique(path: str, names: list[str]) -> None:

@@ -12,18 +12,21 @@ from .pool import RoleQuota
 from .ticket import Player
 
 
-def broken_quotas(side: Side) -> tuple[str, float, list[str]]:
+def broken_quotas(side: Side, quotas: Sequence[RoleQuota]) -> tuple[str, float, list[str]]:
     """Which quotas a team breaks.
+
+    Args:
+        quotas: those in force.
 
     Returns:
         a hard quota that cannot hold (empty if all can), the cost of the weighted ones that cannot, and their names.
     """
     players = [*side.present, *(player for entry in side.entries for player in entry.ticket.players)]
-    kept = [quota for quota in side.kind.roles if quota.weight is None]
+    kept = [quota for quota in quotas if quota.weight is None]
     if not fits(players, kept):
         return _shortest(players, kept), 0.0, []
     cost, missed = 0.0, []
-    for quota in sorted((q for q in side.kind.roles if q.weight is not None), key=lambda q: (-(q.weight or 0.0), q.name)):
+    for quota in sorted((q for q in quotas if q.weight is not None), key=lambda q: (-(q.weight or 0.0), q.name)):
         if fits(players, [*kept, quota]):
             kept.append(quota)
         else:

@@ -12,6 +12,7 @@ from .pool import (
     AvoidRecentOpponentsRule,
     BlocklistRule,
     ComparisonRule,
+    CountRule,
     DistanceRule,
     IntersectionRule,
     LatencyRule,
@@ -19,7 +20,9 @@ from .pool import (
     PoolRules,
     Rule,
     Team,
+    TeamComparisonRule,
     TeamDistanceRule,
+    TeamSizeRule,
 )
 
 UNLIMITED_ROLE = 1000  # `RoleQuota.max` where the manifest says nothing
@@ -134,30 +137,47 @@ def _check_rules(rules: PoolRules) -> Iterator[Finding]:
         if key in seen:
             yield warning(path, f"looks at the same thing as `{seen[key]}`", "keep the stricter of the two")
         seen.setdefault(key, rule.name)
-        if isinstance(rule, ComparisonRule):
-            yield from _check_comparison(path, rule, rules)
-        elif isinstance(rule, LatencyRule):
-            yield from _check_latency(path, rule, rules)
-        elif isinstance(rule, DistanceRule | TeamDistanceRule):
-            yield from _check_distance(path, rule, rules)
-        elif isinstance(rule, AvoidRecentOpponentsRule):
-            if rule.release_after >= rules.ticket.ttl and _hard_for_good(rules, rule, "releaseAfter"):
-                yield error(
-                    f"{path}.releaseAfter",
-                    f"comes after the ticket's end ({rules.ticket.ttl}): two players alone in a queue never meet again",
-                    f"release before {rules.ticket.ttl}",
-                )
-        elif isinstance(rule, BlocklistRule) and rule.weight is not None:
-            yield warning(
-                f"{path}.weight",
-                "makes it a preference: blocked players can meet where it costs less than waiting",
-                "remove the weight, unless that is meant",
+        yield from _check_rule(path, rule, rules)
+
+
+def _check_rule(path: str, rule: Rule, rules: PoolRules) -> Iterator[Finding]:
+    if isinstance(rule, ComparisonRule):
+        yield from _check_comparison(path, rule)
+    elif isinstance(rule, LatencyRule):
+        yield from _check_latency(path, rule, rules)
+    elif isinstance(rule, DistanceRule | TeamDistanceRule):
+        yield from _check_distance(path, rule, rules)
+    elif isinstance(rule, CountRule):
+        yield from _check_count(path, rule, rules)
+    elif isinstance(rule, TeamSizeRule):
+        yield from _check_sizes(path, rule, rules)
+    elif isinstance(rule, TeamComparisonRule):
+        if (rule.team, rule.attribute, rule.of) == (rule.other_team, rule.other_attribute, rule.other_of):
+            yield warning(path, "compares a team with itself", "name another team, or another attribute")
+    elif isinstance(rule, AvoidRecentOpponentsRule):
+        if rule.release_after >= rules.ticket.ttl and _hard_for_good(rules, rule, "releaseAfter"):
+            yield error(
+                f"{path}.releaseAfter",
+                f"comes after the ticket's end ({rules.ticket.ttl}): two players alone in a queue never meet again",
+                f"release before {rules.ticket.ttl}",
             )
+    elif isinstance(rule, BlocklistRule) and rule.weight is not None:
+        yield warning(
+            f"{path}.weight",
+            "makes it a preference: blocked players can meet where it costs less than waiting",
+            "remove the weight, unless that is meant",
+        )
 
 
 def _same_subject(rule: Rule) -> object:
     if isinstance(rule, ComparisonRule):
         return (type(rule), rule.attribute, rule.teams, rule.operator)
+    if isinstance(rule, CountRule):
+        return (type(rule), rule.attribute, rule.value, rule.teams)
+    if isinstance(rule, TeamSizeRule):
+        return (type(rule), rule.teams)
+    if isinstance(rule, TeamComparisonRule):
+        return rule.name
     if isinstance(rule, DistanceRule):
         return (type(rule), rule.attribute, rule.around)
     if isinstance(rule, TeamDistanceRule | IntersectionRule):
@@ -165,14 +185,39 @@ def _same_subject(rule: Rule) -> object:
     return type(rule)
 
 
-def _check_comparison(path: str, rule: ComparisonRule, rules: PoolRules) -> Iterator[Finding]:
-    names = [team.name for team in rules.teams]
-    for j, team in enumerate(rule.teams):
-        if team not in names:
-            yield error(f"{path}.teams[{j}]", f"no team is called `{team}`", f"name one of {names}")
+def _check_comparison(path: str, rule: ComparisonRule) -> Iterator[Finding]:
     if rule.operator in {"<", "<=", ">", ">="} and not isinstance(rule.value, float | int):
         said = "nothing" if rule.value is None else f"the text `{rule.value}`"
         yield error(f"{path}.value", f"`{rule.operator}` needs a number to compare with, got {said}", "give a number, or use `=` or `!=`")
+
+
+def _concerned(rules: PoolRules, names: tuple[str, ...]) -> list[Team]:
+    return [team for team in rules.teams if not names or team.name in names]
+
+
+def _check_count(path: str, rule: CountRule, rules: PoolRules) -> Iterator[Finding]:
+    places = min(team.max_players for team in _concerned(rules, rule.teams)) if rule.teams else rules.max_match_players
+    where = "a team" if rule.teams else "a match"
+    if rule.max is not None and rule.min > rule.max and _hard_for_good(rules, rule, "min") and _hard_for_good(rules, rule, "max"):
+        yield error(f"{path}.min", f"is over max ({rule.max}): no match keeps both", "lower `min`, or raise `max`")
+    if rule.min > places and _hard_for_good(rules, rule, "min"):
+        yield error(f"{path}.min", f"{rule.min} are needed, and {where} has {places} places", f"write {places} or less")
+    if rule.min == 0 and (rule.max is None or rule.max >= places):
+        yield warning(path, f"says nothing: {where} has {places} places", "give `min` or `max`, or remove the rule")
+
+
+def _check_sizes(path: str, rule: TeamSizeRule, rules: PoolRules) -> Iterator[Finding]:
+    teams = _concerned(rules, rule.teams)
+    if sum(team.quantity for team in teams) == 1:
+        yield warning(path, "compares teams, and it concerns only one", "name another team, or remove the rule")
+    apart = max(team.min_players for team in teams) - min(team.max_players for team in teams)
+    shrink = any(step.target.endswith(".minPlayers") for step in rules.expansions.steps)
+    if apart > rule.max_difference and not shrink and _hard_for_good(rules, rule, "maxDifference"):
+        yield error(
+            f"{path}.maxDifference", f"the teams' own sizes are {apart} apart at least", f"write {apart} or more, or let the sizes meet"
+        )
+    if all(team.min_players == team.max_players == teams[0].max_players for team in teams):
+        yield warning(path, "is always kept: the teams are of one size", "remove the rule")
 
 
 def _check_latency(path: str, rule: LatencyRule, rules: PoolRules) -> Iterator[Finding]:

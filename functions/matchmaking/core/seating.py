@@ -66,7 +66,7 @@ class Seats:
     def __init__(self, frame: Frame, sides: Sequence[Side], in_force: RuleSet, size: int, likeness: Likeness) -> None:
         self.sides = tuple(sides)
         self.players = 0
-        self._frame, self._minimums = frame, in_force.minimums
+        self._frame, self._in_force = frame, in_force
         self._rules = [rule for rule in in_force.rules if rule.weight is None and type(rule) in CAN_HOLD]
         self._left = size
         self._likeness = likeness
@@ -82,7 +82,7 @@ class Seats:
         if entry.size > self._left or like in self._refused:
             return False
         self._left -= entry.size
-        order = fill_order(self.sides, self._minimums)
+        order = fill_order(self.sides, self._in_force.minimums)
         if self._seat(entry, order) or self._make_room(entry, order):
             self.players += entry.size
             self._refused.clear()
@@ -119,7 +119,7 @@ class Seats:
 
     def _holds(self, changed: dict[int, Side]) -> bool:
         """Take these teams over if the rules can still hold with them."""
-        if not all(roles_possible(side, self._left) for side in changed.values()):
+        if not all(roles_possible(side, self._in_force, self._left) for side in changed.values()):
             return False
         sides = tuple(changed.get(i, side) for i, side in enumerate(self.sides))
         if not all(CAN_HOLD[type(rule)](self._frame, rule, sides, self._left) for rule in self._rules):
@@ -136,13 +136,13 @@ def fill_order(sides: Sequence[Side], minimums: dict[str, int]) -> list[int]:
     )
 
 
-def roles_possible(side: Side, coming: int) -> bool:
+def roles_possible(side: Side, in_force: RuleSet, coming: int) -> bool:
     """Whether the hard quotas can still hold once the team is full: those who must have a role have one, and places are left for the minimums.
 
     Args:
         coming: players who may still join the match.
     """
-    quotas = [quota for quota in side.kind.roles if quota.weight is None]
+    quotas = [quota for quota in in_force.quotas[side.kind.name] if quota.weight is None]
     if not quotas:
         return True
     players: list[Player] = [*side.present, *(player for entry in side.entries for player in entry.ticket.players)]

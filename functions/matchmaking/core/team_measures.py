@@ -51,8 +51,8 @@ def size_bounds(sides: Sequence[Side], rules: Iterable[object], joining: int) ->
 
 
 def _is_counted(rule: CountRule, player: Player) -> bool:
-    value = player.attributes.get(rule.attribute, rule.default)
-    return rule.value in value if isinstance(value, list | tuple) else value == rule.value
+    value = player.attributes.get(rule.attribute)
+    return rule.value in value if isinstance(value, list) else value == rule.value
 
 
 def _players(side: Side) -> list[Player]:
@@ -74,26 +74,26 @@ def _counts(rule: CountRule, sides: Sequence[Side]) -> list[int]:
 def counts_hold(rule: CountRule, sides: Sequence[Side]) -> float:
     """How many players too many or too few are of the kind; whether a whole match has too many is asked of the group."""
     if not rule.teams:
-        return float(max(0, rule.min_count - _counts(rule, sides)[0]))
-    most = math.inf if rule.max_count is None else rule.max_count
-    return float(max((max(rule.min_count - count, count - most, 0) for count in _counts(rule, sides)), default=0))
+        return float(max(0, rule.min - _counts(rule, sides)[0]))
+    most = math.inf if rule.max is None else rule.max
+    return float(max((max(rule.min - count, count - most, 0) for count in _counts(rule, sides)), default=0))
 
 
 def count_can_hold(rule: CountRule, sides: Sequence[Side], coming: int) -> bool:
     """Whether not too many are of the kind already, and enough may still come."""
-    most = math.inf if rule.max_count is None else rule.max_count
+    most = math.inf if rule.max is None else rule.max
     if any(count > most for count in _counts(rule, sides)):
         return False
     if not rule.teams:
-        return _counts(rule, sides)[0] + coming >= rule.min_count
+        return _counts(rule, sides)[0] + coming >= rule.min
     open_places = [min(coming, side.kind.max_players - side.size) for side in sides if side.kind.name in rule.teams]
-    return all(count + places >= rule.min_count for count, places in zip(_counts(rule, sides), open_places, strict=True))
+    return all(count + places >= rule.min for count, places in zip(_counts(rule, sides), open_places, strict=True))
 
 
 def numbers_compare(rule: TeamComparisonRule, sides: Sequence[Side]) -> bool:
     """Whether one team's number stands to the other's as the rule says; so it does as long as one of them has no players."""
-    own = [_number(rule.attribute, rule.of, rule.default, side) for side in sides if side.kind.name == rule.team]
-    theirs = [_number(rule.other_attribute, rule.other_of, rule.other_default, side) for side in sides if side.kind.name == rule.other_team]
+    own = [_number(rule.attribute, rule.of, side) for side in sides if side.kind.name == rule.team]
+    theirs = [_number(rule.other_attribute, rule.other_of, side) for side in sides if side.kind.name == rule.other_team]
     return all(ordered(rule.operator, (a > b) - (a < b)) for a in own for b in theirs if a is not None and b is not None)
 
 
@@ -102,14 +102,8 @@ def teams_compare(rule: TeamComparisonRule, sides: Sequence[Side]) -> float:
     return 0.0 if numbers_compare(rule, sides) else BROKEN
 
 
-def _number(attribute: str, how: str, default: float | None, side: Side) -> float | None:
-    values = []
-    for player in _players(side):
-        value = number_of(player, attribute)
-        if value is None:
-            value = default
-        if value is not None:
-            values.append(value)
+def _number(attribute: str, how: str, side: Side) -> float | None:
+    values = [value for player in _players(side) if (value := number_of(player, attribute)) is not None]
     if not values:
         return None
     return {"average": math.fsum(values) / len(values), "max": max(values), "min": min(values), "sum": math.fsum(values)}[how]

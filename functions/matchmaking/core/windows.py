@@ -7,12 +7,13 @@ are written, each to what the earlier ones left.
 """
 
 import math
+from collections.abc import Collection
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from .pool import Expansion, PoolRules, Rule
+from .pool import Expansion, PoolRules, RoleQuota, Rule
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 _MOST_STAGES = (
     4096  # kept rule sets; a linear expansion without limit has a stage for each `every`, and old tickets must not fill the memory
 )
-_WHOLE_NUMBERS = {"last_matches", "min_count", "max_size_difference", "largest", "min_players"}
+_WHOLE_NUMBERS = {"last_matches", "min_count", "max_size_difference", "max_difference", "largest", "min_players", "min", "max"}
 _AT_LEAST_ONE = {"last_matches", "min_count", "largest", "min_players"}
+
+
+AnyRule = TypeVar("AnyRule", Rule, RoleQuota)
 
 
 class RuleSet:
@@ -31,14 +35,18 @@ class RuleSet:
     Attributes:
         rules: those that are not disabled, in the pool's order, with their numbers of now.
         minimums: team name → `minPlayers` of now.
+        quotas: team name → its role quotas of now.
         windows: each expansion's target → its number of now (for reasons).
     """
 
-    __slots__ = ("minimums", "rules", "windows")
+    __slots__ = ("minimums", "quotas", "rules", "windows")
 
-    def __init__(self, rules: tuple[Rule, ...], minimums: dict[str, int], windows: dict[str, float]) -> None:
+    def __init__(
+        self, rules: tuple[Rule, ...], minimums: dict[str, int], quotas: dict[str, tuple[RoleQuota, ...]], windows: dict[str, float]
+    ) -> None:
         self.rules = rules
         self.minimums = minimums
+        self.quotas = quotas
         self.windows = windows
 
 
@@ -62,7 +70,8 @@ class Schedule:
 
     def __init__(self, rules: PoolRules) -> None:
         self._pool = rules
-        self._steps = tuple((step, *step.target.partition(".")[::2]) for step in rules.expansions.steps)
+        owners = {rule.name for rule in rules.rules} | {f"{team.name}.{quota.name}" for team in rules.teams for quota in team.roles}
+        self._steps = tuple((step, *owner_and_field(step.target, owners)) for step in rules.expansions.steps)
         self._stages: dict[tuple[int, ...], RuleSet] = {}
 
     def stage(self, age: float) -> tuple[int, ...]:
@@ -90,19 +99,28 @@ class Schedule:
     def _build(self, stage: tuple[int, ...]) -> RuleSet:
         by_name: dict[str, Rule] = {rule.name: rule for rule in self._pool.rules}
         minimums = {team.name: team.min_players for team in self._pool.teams}
+        roles = {f"{team.name}.{quota.name}": quota for team in self._pool.teams for quota in team.roles}
         windows: dict[str, float] = {}
         for (step, owner, target), count in zip(self._steps, stage, strict=True):
             if step.disable:
                 if count:
                     by_name.pop(owner, None)
+                    roles.pop(owner, None)
+                    windows = {key: value for key, value in windows.items() if key.rpartition(".")[0] != owner}
             elif owner in minimums and target == "minPlayers":
                 value = max(1, int(_stepped(step, minimums[owner], count)))
                 minimums[owner] = value
                 windows[step.target] = value
+            elif owner in roles:
+                roles[owner], windows[step.target] = _changed(roles[owner], _field(target), step, count)
             elif owner in by_name:
                 by_name[owner], windows[step.target] = _changed(by_name[owner], _field(target), step, count)
         active = tuple(by_name[rule.name] for rule in self._pool.rules if rule.name in by_name)
-        return RuleSet(active, minimums, {key: value for key, value in windows.items() if key.partition(".")[0] in (*by_name, *minimums)})
+        quotas = {
+            team.name: tuple(found for quota in team.roles if (found := roles.get(f"{team.name}.{quota.name}")))
+            for team in self._pool.teams
+        }
+        return RuleSet(active, minimums, quotas, windows)
 
     def next_change(self, age: float) -> float | None:
         """Seconds from that age until an expansion steps next; None if none ever does."""
@@ -119,11 +137,14 @@ class Schedule:
         return _stepped(step, base, count) == _stepped(step, base, count + 1)
 
     def _base(self, step: Expansion) -> float:
-        owner, _, target = step.target.partition(".")
-        for rule in self._pool.rules:
-            if rule.name == owner:
-                return _number(rule, _field(target))
-        return next((float(team.min_players) for team in self._pool.teams if team.name == owner), 0.0)
+        owner, _, target = step.target.rpartition(".")
+        for team in self._pool.teams:
+            if team.name == owner:
+                return float(team.min_players)
+            for quota in team.roles:
+                if f"{team.name}.{quota.name}" == owner:
+                    return _number(quota, _field(target))
+        return next((_number(rule, _field(target)) for rule in self._pool.rules if rule.name == owner), 0.0)
 
     def vary(self, owner: str, target: str) -> bool:
         """Whether an expansion changes that field, or disables its rule."""
@@ -178,12 +199,23 @@ class Schedule:
         return values
 
 
-def _number(rule: Rule, field: str) -> float:
+def owner_and_field(target: str, owners: Collection[str]) -> tuple[str, str]:
+    """What an expansion's target belongs to, and which field of it: `skill.maxDistance` and `side.tank.min` end in a field; `skill` and `side.tank`
+    are a rule and a quota as a whole.
+
+    Args:
+        owners: names of rules, and of quotas in the form `side.tank`.
+    """
+    owner, _, field = target.rpartition(".")
+    return (target, "") if target in owners or not owner else (owner, field)
+
+
+def _number(rule: Rule | RoleQuota, field: str) -> float:
     value = getattr(rule, field, None)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _changed(rule: Rule, field: str, step: Expansion, count: int) -> tuple[Rule, float]:
+def _changed(rule: AnyRule, field: str, step: Expansion, count: int) -> tuple[AnyRule, float]:
     """The rule after `count` steps of one expansion, and the field's number."""
     value = _stepped(step, _number(rule, field), count)
     if field in _WHOLE_NUMBERS:
