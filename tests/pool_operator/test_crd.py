@@ -68,6 +68,7 @@ def test_lists_of_named_things_are_maps_by_name() -> None:
         ".spec.teams": ["name"],
         ".spec.teams[].roles": ["name"],
         ".spec.rules": ["name"],
+        ".spec.attributes": ["name"],
         ".status.queues": ["region", "mode"],
         ".status.conditions": ["type"],
     }

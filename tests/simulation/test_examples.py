@@ -71,9 +71,20 @@ class TestFlexMatch:
         assert sizes(match) == {"cowboys": 8, "aliens": 8}
         assert abs(averages(match)[0] - averages(match)[1]) <= 10
 
+    @pytest.mark.parametrize(("players", "expected"), [(8, 4), (9, 4), (11, 5), (15, 7), (16, 8), (23, 8)])
+    def test_equal_teams_are_equal(self, players, expected):
+        [match] = matches("flexmatch-equal-teams", solos(*[10.0] * players), 0)
+        assert sizes(match) == {"cowboys": expected, "aliens": expected}
+
+    def test_equal_teams_of_parties_are_equal_too(self):
+        assert not matches("flexmatch-equal-teams", [party(*[10.0] * 5), party(*[10.0] * 4)], 60)
+        [match] = matches("flexmatch-equal-teams", [party(*[10.0] * 5), party(*[10.0] * 4), party(10.0)], 0)
+        assert sizes(match) == {"cowboys": 5, "aliens": 5}
+
     @staticmethod
     def hunters(number):
-        return [*solos(*[10.0] * number, attributes={"wantsToBeMonster": 0}), *solos(10.0, attributes={"wantsToBeMonster": 1})]
+        """Hunters say nothing: not to be the monster is the default."""
+        return [*solos(*[10.0] * number), *solos(10.0, attributes={"wantsToBeMonster": 1})]
 
     @pytest.mark.parametrize(("hunters", "early", "late"), [(4, 29, 31), (3, 59, 61)])
     def test_the_monsters_hunters_may_be_fewer_after_30_and_60_seconds(self, hunters, early, late):
@@ -90,6 +101,25 @@ class TestFlexMatch:
     def test_without_a_monster_nobody_hunts(self):
         assert not matches("flexmatch-monster-hunters", solos(*[10.0] * 9, attributes={"wantsToBeMonster": 0}), 120)
 
+    def test_the_monster_reaches_the_highest_skill_that_a_hunter_asks_for(self):
+        hunters = [party(10.0, attributes={"desiredSkillOfMonster": skill}) for skill in (12, 14, 18, 10, 11)]
+        weak, strong = (solos(skill, attributes={"wantsToBeMonster": 1}) for skill in (17.0, 18.0))
+        assert not matches("flexmatch-monster-hunters", [*hunters, *weak], 29)
+        [match] = matches("flexmatch-monster-hunters", [*hunters, *weak], 31)
+        assert sizes(match) == {"hunters": 4, "monster": 1}, "four will do, so the most demanding waits"
+        [match] = matches("flexmatch-monster-hunters", [*hunters, *weak, *strong], 0)
+        assert match.teams[1].tickets == tuple(strong)
+        [match] = matches("flexmatch-monster-hunters", [*hunters, *weak, *solos(10.0)], 0)
+        assert match.teams[1].tickets[0].id == weak[0].id, "another hunter, who asks for less, takes the place"
+
+    def test_rare_monsters_are_found_far_from_a_crowd_of_hunters(self):
+        random = Random(5)
+        crowd = [
+            party(random.gauss(20, 4), attributes={"wantsToBeMonster": float(i < 20)}, since=-random.random() * 20.0) for i in range(120)
+        ]
+        found = matches("flexmatch-monster-hunters", crowd, 0)
+        assert len(found) == 20
+
     @pytest.mark.parametrize(("ping", "early", "late"), [(45, None, 0), (90, 9, 11), (140, 19, 21), (160, 200, None)])
     def test_three_teams_bear_more_latency_after_10_and_20_seconds(self, ping, early, late):
         tickets = solos(*[10.0] * 9, latency={"eu-west": float(ping)})
@@ -99,12 +129,20 @@ class TestFlexMatch:
             assert sorted(sizes(match).values()) == [3, 3, 3]
 
     def test_three_teams_are_of_one_skill_and_hold_five_medics_at_most(self):
-        tickets = [*solos(*range(5, 14), roles=("peasant",)), *solos(*range(6, 12), roles=("medic",))]
-        found = matches("flexmatch-three-teams", tickets, 0)
+        medics = solos(*range(6, 16), attributes={"character": ["medic"]})
+        found = matches("flexmatch-three-teams", [*solos(*range(5, 14)), *medics], 0)
         assert found
         for match in found:
             assert max(averages(match)) - min(averages(match)) <= 10
-            assert sum(p.roles == ("medic",) for ticket in match.tickets for p in ticket.players) <= 5
+            assert sum("medic" in p.attributes["character"] for ticket in match.tickets for p in ticket.players) <= 5
+        assert not matches("flexmatch-three-teams", medics, 0), "nine of ten would be medics"
+
+    def test_three_teams_differ_by_one_player_at_most(self):
+        [match] = matches("flexmatch-three-teams", [party(*[10.0] * size) for size in (5, 4, 4)], 0)
+        assert sorted(sizes(match).values()) == [4, 4, 5]
+        assert not matches("flexmatch-three-teams", [party(*[10.0] * size) for size in (5, 4, 3)], 60)
+        [match] = matches("flexmatch-three-teams", [party(*[10.0] * 5), party(*[10.0] * 4), *solos(*[10.0] * 4)], 0)
+        assert sorted(sizes(match).values()) == [4, 4, 5]
 
     def test_three_teams_refuse_who_reports_no_latency(self):
         assert not matches("flexmatch-three-teams", solos(*[10.0] * 9, latency={}), 60)

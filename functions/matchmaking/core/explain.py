@@ -66,8 +66,10 @@ def describe(frame: Frame, sides: Sequence[Side], backfill: Entry | None = None)
 
 def _quality(frame: Frame, sides: Sequence[Side], entries: Sequence[Entry], backfill: Entry | None) -> float:
     """1 minus the share of each window that is used, averaged; a broken preference counts as wholly used, by its weight."""
-    rules = frame.schedule.at(frame.age(entries)).rules
-    soft = any(rule.weight is not None for rule in rules) or any(quota.weight is not None for side in sides for quota in side.kind.roles)
+    in_force = frame.schedule.at(frame.age(entries))
+    rules = in_force.rules
+    quotas = [(side.kind.name, quota) for side in sides for quota in in_force.quotas[side.kind.name] if quota.weight is not None]
+    soft = bool(quotas) or any(rule.weight is not None for rule in rules)
     broken = judge(frame, sides, backfill).broken if soft else ()
     total = used = 0.0
     for rule in rules:
@@ -76,6 +78,9 @@ def _quality(frame: Frame, sides: Sequence[Side], entries: Sequence[Entry], back
             weight = rule.weight or 1.0
             total += weight
             used += weight * min(1.0, share)
+    weight_of = {f"{team}.{quota.name}": quota.weight or 0.0 for team, quota in quotas}
+    total += sum(weight_of[f"{team}.{quota.name}"] for team, quota in quotas)
+    used += sum(weight_of.get(name, 0.0) for name in broken)
     return 1.0 - used / total if total else 1.0
 
 

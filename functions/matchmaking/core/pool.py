@@ -99,7 +99,14 @@ class Party(Spec, frozen=True, kw_only=True):
 
 
 class AttributeDefault(Spec, frozen=True, kw_only=True):
-    """What an attribute is for players who bring none of that name: a number, a word or a list of words."""
+    """What an attribute is for players who bring none of that name: a number, a word or a list of words.
+
+    Attributes:
+        name: the attribute's name; `rating` has its start in `spec.rating.initial`.
+        number: the default, if it is a number.
+        word: the default, if it is a word.
+        words: the default, if it is a list of words.
+    """
 
     name: Attribute
     number: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None
@@ -200,7 +207,14 @@ class ComparisonRule(RuleBase, tag="comparison", frozen=True, kw_only=True):
 class TeamComparisonRule(RuleBase, tag="teamComparison", frozen=True, kw_only=True):
     """One team's number compares with another team's: the monster's rating reaches the highest that a hunter asks for.
 
-    `of` and `otherOf` say how a team's number is made of its players'.
+    Attributes:
+        team: the team whose number stands on the left of the operator.
+        attribute: `rating`, or a key of the players' attributes.
+        of: how the team's number is made of its players'.
+        operator: how the two numbers must compare.
+        other_team: the team whose number stands on the right.
+        other_attribute: the other team's attribute.
+        other_of: how the other team's number is made of its players'.
     """
 
     team: Name
@@ -213,14 +227,27 @@ class TeamComparisonRule(RuleBase, tag="teamComparison", frozen=True, kw_only=Tr
 
 
 class TeamSizeRule(RuleBase, tag="teamSize", frozen=True, kw_only=True):
-    """The teams (or those named) differ by at most `maxDifference` players; 0 makes them equal."""
+    """The teams (or those named) differ by at most `maxDifference` players; 0 makes them equal.
+
+    Attributes:
+        max_difference: by how many players the largest may exceed the smallest.
+        teams: the teams that it concerns; all if empty.
+    """
 
     max_difference: Annotated[int, Meta(ge=0, le=1000)] = 0
     teams: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
 class CountRule(RuleBase, tag="count", frozen=True, kw_only=True):
-    """From `min` to `max` players in the match (or in each of `teams`) have `value` as their attribute, or in its list."""
+    """From `min` to `max` players in the match (or in each of `teams`) have `value` as their attribute, or in its list.
+
+    Attributes:
+        attribute: `rating`, or a key of the players' attributes.
+        value: what is counted: a number, or a word.
+        min: the fewest.
+        max: the most; no limit if absent.
+        teams: the teams in each of which is counted; the whole match if empty.
+    """
 
     attribute: Attribute
     value: float | Annotated[str, Meta(max_length=100)]
@@ -484,6 +511,7 @@ class PoolRules(Spec, frozen=True, kw_only=True):
         teams: who plays against whom.
         party: who may queue together.
         rating: how skill is measured.
+        attributes: what attributes are for players who do not bring them.
         rules: what a match must keep (hard), or should keep (with `weight`).
         expansions: how rules give way with waiting time.
         ticket: how long tickets live.
