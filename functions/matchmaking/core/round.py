@@ -25,7 +25,7 @@ class Match(Struct, frozen=True):
     """Tickets put together.
 
     Attributes:
-        teams: in the pool's order.
+        teams: in the pool's order. Attributes that a ticket's players lack are there as the pool's `attributes` say.
         region: where it is played.
         quality: 0 (worst that the rules allowed) to 1 (perfect).
         gap: the greatest difference between two players' ratings.
