@@ -5,6 +5,7 @@ Cluster. Names and ids come from people: only what passes the checks here gets i
 """
 
 import re
+from zlib import crc32
 
 from matchmaking.core.errors import MatchmakingError
 from matchmaking.protocol.identifiers import valid_player_id
@@ -15,9 +16,11 @@ _ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 PRESENCE = "presence"
 POOLS = "pools"
 POOL_OWNERS = "pool-owners"  # HASH: pool → who declared it, and since when it is being deleted (JSON)
+PROFILES = "player:{*}:profile"  # a pattern: every profile
 STORE_EPOCH = "epoch"
 QUEUE_STATUS_CHANNEL = "queue:status"
 ANNOUNCEMENTS_CHANNEL = "system:announcements"
+TIMER_SHARDS = 4
 RELAY_GROUP = "relay"  # the consumer group of every pool outbox, and the one consumer's name in it
 
 
@@ -121,6 +124,36 @@ def sign_in_ticket(digest: str) -> str:
 def session(match: str) -> str:
     """HASH: a match's session."""
     return f"match:{{{_id(match)}}}:session"
+
+
+def session_outbox(match: str) -> str:
+    """STREAM: what a session's transitions do elsewhere, until it is carried out."""
+    return f"match:{{{_id(match)}}}:outbox"
+
+
+def timers(match: str) -> str:
+    """ZSET: match id → when somebody must look at it, ms. Several, so that they spread over a cluster."""
+    return timer_shards()[crc32(_id(match).encode()) % TIMER_SHARDS]
+
+
+def timer_shards() -> tuple[str, ...]:
+    """All of them."""
+    return tuple(f"timers:{n}" for n in range(TIMER_SHARDS))
+
+
+def seen(player: str) -> str:
+    """ZSET: the latest session events that the player got, so that none comes twice."""
+    return f"player:{{{_player(player)}}}:seen"
+
+
+def matches(player: str) -> str:
+    """LIST: the player's latest matches, newest first (JSON)."""
+    return f"player:{{{_player(player)}}}:matches"
+
+
+def match_channel(match: str) -> str:
+    """Where a match's session is told of."""
+    return f"match:{_id(match)}:events"
 
 
 def updates_channel(player: str) -> str:

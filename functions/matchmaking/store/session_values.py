@@ -1,0 +1,71 @@
+"""What the store's functions for sessions return."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from matchmaking.core.session import Arrival, Session
+from matchmaking.core.session_effects import Effect
+
+session_encoder = msgspec.json.Encoder()
+session_decoder = msgspec.json.Decoder(Session)
+seed_decoder = msgspec.json.Decoder(Session | Arrival | None)
+effect_decoder = msgspec.json.Decoder(Effect)
+
+
+class SessionRead(Struct, frozen=True):
+    """A session as it stood at `now` (the store's clock, seconds).
+
+    Attributes:
+        revision: 0 if there is no such session.
+        version, data: the server's latest state (JSON), and how many there were.
+        pending: effects not yet carried out.
+    """
+
+    now: float
+    revision: int = 0
+    session: Session | None = None
+    version: int = 0
+    data: bytes = b""
+    pending: int = 0
+
+
+class StateWritten(Struct, frozen=True):
+    """The answer to a server's state; `not_active`: for a transition first."""
+
+    status: Literal["written", "repeated", "conflict", "not_active", "unknown"]
+    version: int = 0
+
+
+class PendingEffect(Struct, frozen=True):
+    """An effect that is to be carried out, with its number within the session."""
+
+    number: int
+    effect: Effect
+
+
+class Timer(Struct, frozen=True):
+    """A match that was taken up, and its time as we left it, ms."""
+
+    match: str
+    token: int
+
+
+class Requeue(Struct, frozen=True):
+    """Where a player's ticket goes back to."""
+
+    ticket: str
+    pool: str
+    region: str
+    mode: str
+    leader: str
+
+
+class Profile(Struct, frozen=True, omit_defaults=True):
+    """A player's numbers: for each `pool:mode`, mu, sigma and volatility; the latest opponents; counts."""
+
+    player: str
+    ratings: dict[str, tuple[float, float, float]] = {}
+    recent: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
