@@ -1,7 +1,6 @@
 """What every store must do: Redis, Redis Cluster (whose one node refuses scripts that reach beyond a slot) and the twin in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,34 +16,10 @@ from matchmaking.store.draining import drain_pool, drain_queues
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, ticket_ended
 from matchmaking.store.keys import InvalidKeyError
-from matchmaking.store.memory import MemoryStore
 from matchmaking.store.relay import relay, sweep
-from support.redis_server import RedisServer, flush
 
 QUEUE = ("duel", "local", "ranked")
 NOW = "2030-01-01T00:00:00.000Z"
-
-
-@pytest.fixture(scope="session")
-def cluster_server() -> Iterator[RedisServer]:
-    with RedisServer("--cluster-enabled", "yes") as server:
-        with server.client() as client:
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-            while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
-                pass
-        yield server
-
-
-@pytest.fixture(params=["redis", "cluster", "memory"])
-async def any_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    server = request.getfixturevalue("redis_server" if request.param == "redis" else "cluster_server")
-    flush(server)
-    url = server.url if request.param == "redis" else f"redis+cluster://127.0.0.1:{server.port}"
-    async with open_store(url) as opened:
-        yield opened
 
 
 def build(players: tuple[str, ...]):

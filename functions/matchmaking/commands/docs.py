@@ -85,6 +85,14 @@ def error_codes() -> str:
     )
 
 
+def session_states() -> str:
+    """The session's states and transitions: a picture, and why each of them."""
+    from matchmaking.core.session import TABLE, diagram
+
+    rows = [(f"`{row.event}`", ", ".join(row.sources) or "–", row.target, row.why) for row in TABLE]
+    return f"```mermaid\n{diagram()}\n```\n\n" + table(("transition", "from", "to", "when"), rows)
+
+
 def settings() -> str:
     """A gateway's environment."""
     from matchmaking.settings import Settings
@@ -114,4 +122,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "close_codes": close_codes,
     "error_codes": error_codes,
     "settings": settings,
+    "session_states": session_states,
 }

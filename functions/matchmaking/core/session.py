@@ -224,9 +224,7 @@ def opened(match_id: str, pool: str, match: Match, rules: PoolRules, now: float)
         match_id: a new one.
         now: when it is committed.
     """
-    seats = tuple(
-        Seat(player.id, team.name, ticket.id) for team in match.teams for ticket in team.tickets for player in ticket.players
-    )
+    seats = tuple(Seat(player.id, team.name, ticket.id) for team in match.teams for ticket in team.tickets for player in ticket.players)
     tickets = tuple(ticket for ticket in match.tickets if ticket.backfill is None)
     for ticket in match.tickets:
         if ticket.backfill is not None:
@@ -240,7 +238,19 @@ def opened(match_id: str, pool: str, match: Match, rules: PoolRules, now: float)
         status, due = target("found_simple", None), {}
     mode = tickets[0].mode
     return Session(
-        match_id, pool, match.region, mode, status, now, seats, tickets, policy, due, bool(due), round(match.quality, 4), round(match.gap, 2)
+        match_id,
+        pool,
+        match.region,
+        mode,
+        status,
+        now,
+        seats,
+        tickets,
+        policy,
+        due,
+        bool(due),
+        round(match.quality, 4),
+        round(match.gap, 2),
     )
 
 

@@ -16,7 +16,9 @@ from .ticket import BackfillSlots, Player, Ticket
 
 OWN_FAULT = 5.0  # s; a deadline that is noticed so late passed during an outage of ours, and nobody is to blame
 ATTEMPTS = 4  # to find a server
-ATTEMPT_SECONDS = 6.0  # one attempt; a little longer than an allocator may take, so that a second process does not ask while the first still does
+ATTEMPT_SECONDS = (
+    6.0  # one attempt; a little longer than an allocator may take, so that a second process does not ask while the first still does
+)
 BACKOFF = (0.5, 1.0, 2.0)  # s before the second, third and fourth attempt
 
 
@@ -92,7 +94,21 @@ class StopFilling(Struct, frozen=True):
 
 
 Event: TypeAlias = (
-    Accept | Decline | Due | Attempt | Allocated | Unallocated | Reported | Gone | Returned | Finished | CalledOff | Cancel | Fill | StopFilling | Arrival
+    Accept
+    | Decline
+    | Due
+    | Attempt
+    | Allocated
+    | Unallocated
+    | Reported
+    | Gone
+    | Returned
+    | Finished
+    | CalledOff
+    | Cancel
+    | Fill
+    | StopFilling
+    | Arrival
 )
 
 
@@ -132,14 +148,11 @@ def step(session: Session, event: Event, now: float) -> Step:
         case CalledOff():
             return _end(session, "called_off") if session.status in PLAYED else Step(session, _idle(session, "abandoned"))
         case Cancel():
-            return Step(session, _idle(session, "cancelled")) if session.over else _cancelled(session, "cancel", "cancelled", now, blame=None)
-        case Fill():
-            return _fill(session, now)
-        case StopFilling():
-            filling = session.filling
-            return Step(replace(session, filling=""), effects=(Withdraw(filling),) if filling else ())
-        case Arrival():
-            return _arrived(session, event, now)
+            return (
+                Step(session, _idle(session, "cancelled")) if session.over else _cancelled(session, "cancel", "cancelled", now, blame=None)
+            )
+        case Fill() | StopFilling() | Arrival():
+            return _backfill(session, event, now)
 
 
 # --- ready check -------------------------------------------------------------------------------------------------------------------------------------
@@ -220,11 +233,18 @@ def _renewed(session: Session, ticket: Ticket, now: float) -> Ticket:
 def _allocation(session: Session, event: Attempt | Allocated | Unallocated, now: float) -> Step:
     if session.status not in ("accepted", "allocating"):
         return Step(session, "over" if session.over else "not_due")
+    if isinstance(event, Allocated) and session.status != "allocating":
+        return Step(session, "not_due")
     if isinstance(event, Attempt):
         if now < session.due["attempt"]:
             return Step(session, "not_due")
         return Step(
-            _moved(replace(session, attempts=session.attempts + 1), "allocation_started", allocate=session.due["allocate"], attempt=now + ATTEMPT_SECONDS)
+            _moved(
+                replace(session, attempts=session.attempts + 1),
+                "allocation_started",
+                allocate=session.due["allocate"],
+                attempt=now + ATTEMPT_SECONDS,
+            )
         )
     if isinstance(event, Unallocated):
         if event.final or session.attempts >= ATTEMPTS:
@@ -294,7 +314,10 @@ def _finished(session: Session, result: Result, rates: tuple[Rate, ...]) -> Step
     if session.status not in PLAYED:
         return Step(session, _idle(session, ""))
     ended = _end(replace(session, result=result), "result")
-    own = {rate.player: {"outcome": rate.outcome, "rating": {"before": round(rate.before[0], 2), "after": round(rate.after[0], 2)}} for rate in rates}
+    own = {
+        rate.player: {"outcome": rate.outcome, "rating": {"before": round(rate.before[0], 2), "after": round(rate.after[0], 2)}}
+        for rate in rates
+    }
     effects = tuple(replace(effect, own=own) if isinstance(effect, Tell) else effect for effect in ended.effects)
     return replace(ended, effects=(*rates, *effects))
 
@@ -307,6 +330,15 @@ def _end(session: Session, event: str) -> Step:
 
 
 # --- backfill ----------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _backfill(session: Session, event: Fill | StopFilling | Arrival, now: float) -> Step:
+    if isinstance(event, Fill):
+        return _fill(session, now)
+    if isinstance(event, Arrival):
+        return _arrived(session, event, now)
+    filling = session.filling
+    return Step(replace(session, filling=""), effects=(Withdraw(filling),) if filling else ())
 
 
 def _fill(session: Session, now: float) -> Step:

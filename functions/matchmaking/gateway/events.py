@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.events import (
     ANNOUNCEMENT,
     MATCH_READY,
@@ -19,7 +20,8 @@ from matchmaking.protocol.events import (
     match_ready_decoder,
     ticket_ended_decoder,
 )
-from matchmaking.protocol.messages import AnnouncementData, GameStateUpdateData, MatchFoundData, QueueLeftData, encode
+from matchmaking.protocol.messages import AnnouncementData, GameStateUpdateData, MatchFoundData, QueueLeftData, QueuePlace, encode
+from matchmaking.protocol.session_messages import MATCH_CANCELLED, MatchCancelledData
 
 from .session import Session
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _queue_status = msgspec.json.Decoder(QueueStatusData)
 _announcement = msgspec.json.Decoder(AnnouncementData)
+_cancelled = msgspec.json.Decoder(MatchCancelledData)
 _game_state = msgspec.json.Decoder(GameStateUpdateData)
 
 
@@ -49,6 +52,7 @@ def match_found(player: str, ready: MatchReadyData) -> MatchFoundData:
         ticket,
         ready.quality,
         ready.waited.get(ticket, 0.0),
+        ready.accept_by,
     )
 
 
@@ -76,6 +80,18 @@ def handle_session_update(hub: "Hub", session: Session, event: StoredEvent) -> N
     _observe_delivery(hub, event)
 
 
+def handle_match_cancelled(hub: "Hub", session: Session, event: StoredEvent) -> None:
+    """The player's match comes to nothing; the player may wait again, and gets positions from now on."""
+    told = _cancelled.decode(event.data)
+    if told.requeued and told.ticket_id:
+        place = QueuePlace(told.ticket_id, told.pool, told.region, told.mode)
+        since = datetime.fromisoformat(event.timestamp).timestamp() - told.waited
+        session.connection = msgspec.structs.replace(session.connection, waiting=protocol.Waiting(place, since))
+        hub.refresh_positions(told.pool, told.region, told.mode)
+    session.send(told, event.seq)
+    _observe_delivery(hub, event)
+
+
 def handle_queue_update(hub: "Hub", message: Message) -> None:
     """A round changed a queue: its waiting players on this gateway get their new positions soon."""
     status = _queue_status.decode(message.data)
@@ -88,7 +104,12 @@ def handle_announcement(hub: "Hub", message: Message) -> None:
     hub.broadcast(encode(msgspec.structs.replace(news, timestamp=message.timestamp)), "announcement")
 
 
-PLAYER_HANDLERS = {MATCH_READY: handle_match_ready, TICKET_ENDED: handle_ticket_ended, SESSION_UPDATE: handle_session_update}
+PLAYER_HANDLERS = {
+    MATCH_READY: handle_match_ready,
+    TICKET_ENDED: handle_ticket_ended,
+    SESSION_UPDATE: handle_session_update,
+    MATCH_CANCELLED: handle_match_cancelled,
+}
 BROADCAST_HANDLERS = {QUEUE_UPDATE: handle_queue_update, ANNOUNCEMENT: handle_announcement}
 
 

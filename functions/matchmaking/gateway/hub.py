@@ -15,7 +15,7 @@ import msgspec
 
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
-from matchmaking.protocol.events import StoredEvent, match_ready_decoder, publication_decoder, rfc3339
+from matchmaking.protocol.events import SESSION_UPDATE, StoredEvent, match_ready_decoder, publication_decoder, rfc3339
 from matchmaking.protocol.messages import (
     ClientMessage,
     HelloData,
@@ -31,9 +31,11 @@ from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import happened
 from matchmaking.telemetry.metrics import GatewayMetrics
 
+from .allocation import Allocations
 from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS, match_found
 from .pools import Pools
 from .session import CloseSocket, Session, Write
+from .session_view import current_session
 
 RECENT_MATCH = 60.0  # s; a client that comes back later than this after its match was found is not told of it again
 _log = logging.getLogger(__name__)
@@ -63,12 +65,15 @@ class Hub:
         metrics: GatewayMetrics,
         heartbeat_interval: float,
         perform: "Mapping[type, Perform]",
+        allocation: Allocations,
     ) -> None:
         self.id = f"gw-{secrets.token_hex(6)}"
         self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.set)
+        self.allocation = allocation
+        self.stale_states = False
         self.stale_positions: set[tuple[str, str, str]] = set()
         self._heartbeat_interval = heartbeat_interval
         self._epoch = ""
@@ -114,8 +119,9 @@ class Hub:
             ready = match_ready_decoder.decode(state.match_data)
             if rfc3339(now - RECENT_MATCH) < ready.timestamp:
                 match = match_found(session.player, ready)
-        if waiting or match:
-            session.send(SnapshotData(waiting.place if waiting else None, match))
+        current = await current_session(self.store, session.player)
+        if waiting or match or current:
+            session.send(SnapshotData(waiting.place if waiting else None, match, current))
 
     async def disconnect(self, session: Session) -> None:
         """The socket is gone; the ticket keeps its place for the pool's grace."""
@@ -167,8 +173,13 @@ class Hub:
             kind, _, rest = channel.partition(":")
             if kind == "player":
                 session = self.sessions.get(rest.removesuffix(":updates"))
-                if session is not None and message.seq is not None:
+                if session is None:
+                    return
+                if message.seq is not None:
                     session.feed(protocol.Published(StoredEvent(message.seq, message.type, bytes(message.data), message.timestamp)))
+                elif message.type == SESSION_UPDATE and not session.connection.closing:
+                    session.send_latest(f'{{"type":"game_state_update","data":{bytes(message.data).decode()}}}')
+                    self.count_sent("game_state_update")
             elif kind == "gateway":
                 taken = _superseded.decode(message.data)
                 session = self.sessions.get(taken.player)
@@ -181,6 +192,7 @@ class Hub:
 
     def _on_resync(self) -> None:
         happened(_log, "subscription renewed", count=len(self.sessions))
+        self.stale_states = True
         for session in self.sessions.values():
             session.feed(protocol.Resync())
 

@@ -2,7 +2,7 @@
 
 from matchmaking.protocol import effects
 
-from . import outbox, queueing
+from . import outbox, queueing, sessions
 from .hub import Perform
 
 PERFORM: dict[type, Perform] = {
@@ -10,6 +10,7 @@ PERFORM: dict[type, Perform] = {
     effects.Deliver: lambda hub, session, effect: hub.deliver(session, effect.event),
     effects.JoinQueue: lambda hub, session, effect: hub.spawn(queueing.join(hub, session, effect.data)),
     effects.LeaveQueue: lambda hub, session, effect: hub.spawn(queueing.leave(hub, session, effect.op_id)),
+    effects.AnswerMatch: lambda hub, session, effect: hub.spawn(sessions.answer(hub, session, effect.data, accepts=effect.accepts)),
     effects.ReadOutbox: lambda hub, session, effect: hub.spawn(outbox.read(hub, session, effect.after)),
     effects.TrimOutbox: lambda hub, session, effect: hub.spawn(outbox.trim(hub, session, effect.upto)),
     effects.Close: lambda _, session, effect: session.close(effect.code),

@@ -1,5 +1,6 @@
 """Joining and leaving queues for a client: checks the wish, runs the store's steps, and feeds the answer to the session."""
 
+import math
 import secrets
 import time
 
@@ -67,6 +68,11 @@ def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None
             raise RefusedError("already_queued", f"you wait already: {where}; leave that queue first")
         case "already_matched":
             raise RefusedError("already_matched", f"your match of {where} is on its way", 1.0)
+        case "in_session":
+            raise RefusedError("in_session", "your match goes on; queue again when it has ended", 5.0)
+        case "cooldown":
+            wait = round(outcome.retry_after, 1)
+            raise RefusedError("cooldown", f"you let a match of this pool down; queue again in {math.ceil(wait)} s", wait)
         case "stale":
             session.close(CloseCode.REPLACED)
         case "busy":

@@ -17,6 +17,7 @@ from matchmaking.store.expiry import expire_overdue
 from matchmaking.store.relay import sweep
 from matchmaking.telemetry.logs import happened
 
+from . import timers
 from .hub import Hub
 
 TICK = 1.0  # s
@@ -41,6 +42,7 @@ def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
         _every(PRESENCE_EVERY, hub, show_presence),
         _every(SWEEP_EVERY, hub, sweep_pools),
         hub.pools.keep_fresh(),
+        timers.keep_time(hub),
     ]
 
 

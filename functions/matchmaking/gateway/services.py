@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 
 from matchmaking.settings import Settings
@@ -10,6 +11,8 @@ from matchmaking.store.connect import open_store
 from matchmaking.store.interface import Store
 from matchmaking.telemetry.metrics import GatewayMetrics
 
+from .allocation import Allocations, Allocator
+from .allocation_webhook import WebhookAllocator, open_client
 from .errors import ConfigurationError
 from .hub import Hub
 from .performing import PERFORM
@@ -42,8 +45,29 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     verifier = Verifier(settings.jwks_file, settings.issuer, settings.audience)
     metrics = GatewayMetrics()
     redis_url = settings.redis_url.get_secret_value()
-    async with open_store(redis_url) as store:
+    async with open_store(redis_url) as store, open_client() as client:
         pools = Pools(store)
-        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM)
+        allocation = Allocations(pools, _allocators(settings, client))
+        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation)
         async with hub.bus:
             yield Services(settings, store, pools, verifier, metrics, hub, StatisticsReader(store, pools))
+
+
+def _allocators(settings: Settings, client: httpx.AsyncClient) -> dict[str, Allocator]:
+    """What this gateway's settings allow.
+
+    Raises:
+        ConfigurationError: the secret's file cannot be read, or is empty.
+    """
+    found: dict[str, Allocator] = {}
+    if settings.allocation_secret_file is not None:
+        try:
+            secret = settings.allocation_secret_file.read_bytes().strip()
+        except OSError as error:
+            raise ConfigurationError(
+                f"MATCHMAKING_ALLOCATION_SECRET_FILE: {settings.allocation_secret_file} cannot be read: {error}"
+            ) from error
+        if not secret:
+            raise ConfigurationError(f"MATCHMAKING_ALLOCATION_SECRET_FILE: {settings.allocation_secret_file} is empty")
+        found["webhook"] = WebhookAllocator(client, secret)
+    return found

@@ -30,14 +30,15 @@ CloseSocket = Callable[[int, str], Awaitable[None]]
 class Session:
     """A signed-in player's live socket."""
 
-    __slots__ = ("_bytes", "_close_socket", "_handler", "_hub", "_unsent", "_write", "_writing", "connection")
+    __slots__ = ("_bytes", "_close_socket", "_handler", "_hub", "_latest", "_unsent", "_write", "_writing", "connection")
 
     def __init__(self, hub: "Hub", connection: protocol.Connection, write: Write, close_socket: CloseSocket) -> None:
         self.connection = connection
         self._hub = hub
         self._write = write
         self._close_socket = close_socket
-        self._unsent: deque[str] = deque()
+        self._unsent: deque[str | None] = deque()  # None: where the latest state goes
+        self._latest: str | None = None
         self._bytes = 0
         self._writing = False
         self._handler = asyncio.current_task()
@@ -72,13 +73,22 @@ class Session:
         self._hub.count_sent(SERVER_TYPES[type(data)])
         self.send_text(encode(data, seq))
 
+    def send_latest(self, text: str) -> None:
+        """Write a state that the next one replaces, if the socket has not taken it by then: a client that is behind gets the latest only."""
+        waits, self._latest = self._latest is not None, text
+        if not waits:
+            self._enter(None)
+
     def send_text(self, text: str) -> None:
         """Write an encoded message; fan-out encodes once."""
-        self._unsent.append(text)
         self._bytes += len(text)
+        self._enter(text)
+
+    def _enter(self, text: str | None) -> None:
+        self._unsent.append(text)
         if len(self._unsent) > UNSENT_MESSAGES or self._bytes > UNSENT_BYTES:
             self._unsent.clear()
-            self._bytes = 0
+            self._bytes, self._latest = 0, None
             self.close(CloseCode.SLOW_CONSUMER)
         elif not self._writing:
             self._writing = True
@@ -95,7 +105,12 @@ class Session:
         try:
             while self._unsent:
                 text = self._unsent.popleft()
-                self._bytes -= len(text)
+                if text is None:
+                    text, self._latest = self._latest, None
+                    if text is None:
+                        continue
+                else:
+                    self._bytes -= len(text)
                 async with asyncio.timeout(WRITE_DEADLINE):
                     await self._write(text)
         except TimeoutError:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from matchmaking.core.round import Match
-from matchmaking.core.ticket import Ticket
+from matchmaking.core.pool import PoolRules
+from matchmaking.core.round import Match, TeamResult
+from matchmaking.core.session import Arrival, opened
+from matchmaking.core.ticket import BackfillSlots, Ticket
 from matchmaking.protocol.events import MATCH_READY, MatchReadyData, rfc3339
 from matchmaking.protocol.messages import TeamData
 from matchmaking.store import values
@@ -27,7 +29,7 @@ class Tally(msgspec.Struct):
     gone: set[str] = msgspec.field(default_factory=set)
 
 
-async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Match], grace: float, now: float) -> Tally:
+async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Match], rules: PoolRules, now: float) -> Tally:
     """Commit each match, and relay what was committed at once.
 
     Raises:
@@ -36,7 +38,7 @@ async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Ma
     tally = Tally()
     for i in range(0, len(matches), CHUNK):
         results = await asyncio.gather(
-            *(_commit(store, pool, matcher, match, grace, now, tally) for match in matches[i : i + CHUNK]), return_exceptions=True
+            *(_commit(store, pool, matcher, match, rules, now, tally) for match in matches[i : i + CHUNK]), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -44,11 +46,11 @@ async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Ma
     return tally
 
 
-async def _commit(store: Store, pool: str, matcher: str, match: Match, grace: float, now: float, tally: Tally) -> None:
+async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: PoolRules, now: float, tally: Tally) -> None:
     tickets = match.tickets
-    entry = match_ready(pool, secrets.token_hex(12), match, now)
+    entry = match_ready(pool, secrets.token_hex(12), match, rules, now)
     proposed = [values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000)) for ticket in tickets]
-    commitment = await store.commit(pool, matcher, entry.match, proposed, grace, entry)
+    commitment = await store.commit(pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry)
     if commitment.status != "committed":
         tally.conflicts += 1
         tally.gone.update(commitment.gone)
@@ -60,16 +62,22 @@ async def _commit(store: Store, pool: str, matcher: str, match: Match, grace: fl
         await relay(store, values.PendingEntry(commitment.entry, entry))
 
 
-def match_ready(pool: str, match_id: str, match: Match, now: float) -> values.RelayEntry:
-    """The event that tells a match's players of it."""
+def match_ready(pool: str, match_id: str, match: Match, rules: PoolRules, now: float) -> values.RelayEntry:
+    """The event that tells a match's players of it, and the session that comes of it."""
     tickets = match.tickets
     holders = {player.id: ticket.id for ticket in tickets for player in ticket.players}
+    seed = opened(match_id, pool, match, rules, now)
+    filled = ""
+    if isinstance(seed, Arrival):
+        match_id, filled = seed.match, seed.filled
+    slots = next((ticket.backfill for ticket in tickets if ticket.backfill), None)
+    accept_by = None if isinstance(seed, Arrival) else seed.due.get("accept")
     data = MatchReadyData(
         match_id,
         pool,
         match.region,
         tickets[0].mode,
-        [TeamData(team.name, [p.id for ticket in team.tickets for p in ticket.players], round(team.win_chance, 4)) for team in match.teams],
+        [TeamData(team.name, _players(team, slots), round(team.win_chance, 4)) for team in match.teams],
         round(match.quality, 4),
         rfc3339(now),
         holders,
@@ -77,8 +85,17 @@ def match_ready(pool: str, match_id: str, match: Match, now: float) -> values.Re
         round(match.gap, 2),
         round(match.imbalance, 2),
         match.why,
+        None if accept_by is None else rfc3339(accept_by),
     )
-    return values.RelayEntry(pool, holders, MATCH_READY, msgspec.Raw(_json.encode(data)), data.timestamp, match_id)
+    event = msgspec.Raw(_json.encode(data))
+    holds = isinstance(seed, Arrival) or seed.holds
+    return values.RelayEntry(pool, holders, MATCH_READY, event, data.timestamp, match_id, msgspec.Raw(_json.encode(seed)), holds, filled)
+
+
+def _players(team: TeamResult, slots: BackfillSlots | None) -> list[str]:
+    """Who is in the team, those first who are there already."""
+    present = slots.teams.get(team.name, ()) if slots else ()
+    return [player.id for player in present] + [player.id for ticket in team.tickets for player in ticket.players]
 
 
 def _waited(ticket: Ticket, now: float) -> float:

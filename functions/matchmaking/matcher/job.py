@@ -169,7 +169,7 @@ class Job:
         waiting = len(copy.view)
         result = find_matches(copy.view, rules, now, self._random)
         matches = self._share(queue, result.matches, now)
-        tally = await commit_all(self._store, self._pool, self.id, matches, float(rules.ticket.reconnect_grace), now)
+        tally = await commit_all(self._store, self._pool, self.id, matches, rules, now)
         copy.drop(tally.gone)
         self.report.rounds += 1
         self.report.matches += tally.matches

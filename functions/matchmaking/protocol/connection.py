@@ -29,6 +29,7 @@ from .messages import (
     QueuePlace,
     QueueUpdateData,
 )
+from .session_messages import MatchAccept, MatchDecline
 
 BAD_MESSAGES = 10  # within BAD_WINDOW; a client that sends more is broken or hostile
 BAD_WINDOW = 60.0  # s
@@ -120,6 +121,8 @@ def _received(connection: Connection, message: ClientMessage, now: float) -> Ste
             return replace(connection, joining=connection.joining + 1), (JoinQueue(data),)
         case QueueLeave(data):
             return connection, (LeaveQueue(data.op_id),)
+        case MatchAccept(data) | MatchDecline(data):
+            return connection, (AnswerMatch(data, isinstance(message, MatchAccept)),)
         case Ack(data):
             if data.seq > connection.sent:
                 error = ErrorData("invalid_ack", f"seq {data.seq} was never sent here; the latest is {connection.sent}")

@@ -7,6 +7,7 @@ from msgspec import Struct
 from .close_codes import CloseCode
 from .events import StoredEvent
 from .messages import QueueJoinData, ServerData
+from .session_messages import MatchAnswerData
 
 
 class Send(Struct, frozen=True):
@@ -33,6 +34,13 @@ class LeaveQueue(Struct, frozen=True):
     op_id: str
 
 
+class AnswerMatch(Struct, frozen=True):
+    """Accept or decline a match that was found."""
+
+    data: MatchAnswerData
+    accepts: bool
+
+
 class ReadOutbox(Struct, frozen=True):
     """Read the outbox after this number."""
 
@@ -51,4 +59,4 @@ class Close(Struct, frozen=True):
     code: CloseCode
 
 
-Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | ReadOutbox | TrimOutbox | Close
+Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | AnswerMatch | ReadOutbox | TrimOutbox | Close

@@ -24,6 +24,7 @@ class MatchReadyData(Struct, frozen=True):
     Attributes:
         waited: ticket id → seconds it waited.
         tickets: player id → ticket id.
+        accept_by: until when to accept, if the pool asks for a ready check.
     """
 
     match_id: str
@@ -38,6 +39,7 @@ class MatchReadyData(Struct, frozen=True):
     gap: float = 0.0
     imbalance: float = 0.0
     why: str = ""
+    accept_by: str | None = None
 
 
 class TicketEndedData(Struct, frozen=True):

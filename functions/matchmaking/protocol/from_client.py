@@ -4,6 +4,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from .session_messages import MatchAccept, MatchDecline
+
 OperationId: TypeAlias = Annotated[
     str,
     Meta(
@@ -79,5 +81,5 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     data: Nothing = Nothing()
 
 
-ClientMessage: TypeAlias = QueueJoin | QueueLeave | Ack | Heartbeat
-CLIENT_TYPES = ("queue_join", "queue_leave", "ack", "heartbeat")
+ClientMessage: TypeAlias = QueueJoin | QueueLeave | MatchAccept | MatchDecline | Ack | Heartbeat
+CLIENT_TYPES = ("queue_join", "queue_leave", "match_accept", "match_decline", "ack", "heartbeat")

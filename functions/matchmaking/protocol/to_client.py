@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from .session_messages import MATCH_CANCELLED, MatchCancelledData, SessionData
+
 
 class HelloData(Struct, frozen=True):
     """The connection is live.
@@ -116,6 +118,7 @@ class SnapshotData(Struct, frozen=True):
 
     ticket: QueuePlace | None = None
     match: MatchFoundData | None = None
+    session: SessionData | None = None
 
 
 class ErrorData(Struct, frozen=True):
@@ -169,6 +172,7 @@ ServerData: TypeAlias = (
     | QueueUpdateData
     | QueueLeftData
     | MatchFoundData
+    | MatchCancelledData
     | GameStateUpdateData
     | AnnouncementData
     | ErrorData
@@ -183,6 +187,7 @@ SERVER_TYPES: dict[type[Struct], str] = {
     QueueUpdateData: "queue_update",
     QueueLeftData: "queue_left",
     MatchFoundData: "match_found",
+    MatchCancelledData: MATCH_CANCELLED,
     GameStateUpdateData: "game_state_update",
     AnnouncementData: "announcement",
     ErrorData: "error",

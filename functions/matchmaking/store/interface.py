@@ -7,6 +7,7 @@ from matchmaking.core.pool import PoolRules
 from matchmaking.protocol.events import StoredEvent
 
 from . import values
+from .session_interface import SessionStore
 
 LATE_JOIN_MS = 60_000  # an enqueue that comes later than this after its reservation is refused
 MARK_MS = 180_000  # how long the mark of an ended ticket is kept: three times as long as an enqueue can be late
@@ -177,5 +178,5 @@ class OwnerStore(Protocol):
         """Remove a deleted pool's keys and its owner, if no queue is left and every end was relayed."""
 
 
-class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, OwnerStore, Protocol):
+class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, OwnerStore, SessionStore, Protocol):
     """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""

@@ -16,6 +16,7 @@ from matchmaking.protocol.events import TICKET_ENDED, TicketEndedData
 from . import values
 from .interface import Store
 from .relay import relay
+from .sessions import holds
 
 ATTEMPTS = 5  # each attempt but the last clears a dead reservation; more than one in a row is already a race with oneself
 
@@ -48,14 +49,16 @@ class JoinOutcome(msgspec.Struct, frozen=True):
 
     Attributes:
         status: `joined`; `repeated` (this operation had its effect before, its ticket has ended); `already_queued`; `already_matched` (the match is on
-            its way); `stale` (a newer connection exists); `busy` (give it another try).
+            its way); `in_session` (the player's match goes on); `cooldown` (for `retry_after` seconds); `stale` (a newer connection
+            exists); `busy` (give it another try).
         player: whose state stood in the way, if somebody's did.
     """
 
-    status: Literal["joined", "repeated", "already_queued", "already_matched", "stale", "busy"]
+    status: Literal["joined", "repeated", "already_queued", "already_matched", "in_session", "cooldown", "stale", "busy"]
     place: values.Place
     enqueued: values.Enqueued = values.Enqueued("waiting")
     player: str = ""
+    retry_after: float = 0.0
 
 
 async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
@@ -116,6 +119,11 @@ async def _judge(store: Store, player: str, reservation: values.Reservation) -> 
         return JoinOutcome("stale", place, player=player)
     if reservation.status == "done":
         return JoinOutcome("repeated", place, player=player)
+    if reservation.status == "cooldown":
+        return JoinOutcome("cooldown", place, player=player, retry_after=int(place.ticket) / 1000)
+    if reservation.status == "in_session":
+        held = await holds(store, player, place.ticket)
+        return JoinOutcome("in_session" if held else "busy", place, player=player)
     fate = await store.look(place, player)
     if fate.status == "waiting":
         return JoinOutcome("already_queued", place, player=player)

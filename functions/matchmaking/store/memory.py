@@ -9,7 +9,8 @@ from .in_memory.joining import MemoryJoining
 from .in_memory.matching import MemoryMatching
 from .in_memory.owners import MemoryOwners
 from .in_memory.pools import MemoryPools
+from .in_memory.sessions import MemorySessions
 
 
-class MemoryStore(MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryPools, MemoryOwners):
+class MemoryStore(MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryPools, MemoryOwners, MemorySessions):
     """`interface.Store` without Redis."""

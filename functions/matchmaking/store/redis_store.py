@@ -6,7 +6,8 @@ from .on_redis.joining import RedisJoining
 from .on_redis.matching import RedisMatching
 from .on_redis.owners import RedisOwners
 from .on_redis.pools import RedisPools
+from .on_redis.sessions import RedisSessions
 
 
-class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners):
+class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners, RedisSessions):
     """`interface.Store` on one Redis primary, a Sentinel's primary, or a Redis Cluster."""

@@ -8,6 +8,7 @@ import asyncio
 
 from . import values
 from .interface import Store
+from .sessions import after_opening, open_session
 
 LEFT_BEHIND = 2.0  # s; longer than a relay takes under load, shorter than a player's patience
 SWEEP = 100  # entries at once
@@ -19,9 +20,11 @@ async def relay(store: Store, pending: values.PendingEntry) -> dict[str, int]:
     Returns:
         player id → the event's number in that player's outbox (0: delivered before).
     """
-    entry = pending.entry
+    opening = await open_session(store, pending.entry)
+    entry = opening.entry
     numbers = await asyncio.gather(*(store.deliver(player, ticket, entry) for player, ticket in entry.players.items()))
     await store.settle(entry.pool, pending)
+    await after_opening(store, opening)
     return dict(zip(entry.players, numbers, strict=True))
 
 

@@ -129,5 +129,3 @@ async def _withdraw(store: Store, session: Session, ticket: str) -> None:
     cancelled = await store.cancel(place, session.id, "left", entry)
     if cancelled.status == "cancelled" and cancelled.detail:
         await store.settle(session.pool, values.PendingEntry(cancelled.detail, entry))
-
-

@@ -21,9 +21,11 @@ class Reservation(Struct, frozen=True):
     Attributes:
         rating, sigma: None if the player has none yet.
         recent: recent opponents, newest first.
+
+    `in_session`: `place.ticket` is the match; `cooldown`: it is the milliseconds that are left.
     """
 
-    status: Literal["reserved", "taken", "done", "stale"]
+    status: Literal["reserved", "taken", "done", "stale", "in_session", "cooldown"]
     place: Place
     rating: float | None = None
     sigma: float | None = None
@@ -191,6 +193,9 @@ class RelayEntry(Struct, frozen=True):
         players: player id → ticket id.
         type, data, timestamp: the event that each of them gets.
         match: its id, if the tickets were matched.
+        seed: the session that the match becomes, or its players' arrival in a running one; null for other ends.
+        holds: whether the session holds its players.
+        filled: the backfill ticket that the match fills, if it does.
     """
 
     pool: str
@@ -199,6 +204,9 @@ class RelayEntry(Struct, frozen=True):
     data: Raw
     timestamp: str
     match: str = ""
+    seed: Raw = Raw(b"null")
+    holds: bool = False
+    filled: str = ""
 
 
 class PendingEntry(Struct, frozen=True):

@@ -22,6 +22,8 @@ class MemoryDelivery(MemoryPart):
         state.held = None
         if entry.match:
             state.match = (state.seq, bytes(entry.data))
+        if entry.holds:
+            state.session = entry.match
         self.published.append((keys.updates_channel(player), entry.type, bytes(entry.data)))
         return state.seq
 
@@ -29,7 +31,7 @@ class MemoryDelivery(MemoryPart):
         """See `settle.lua`."""
         of = self._pool(pool)
         of.outbox.pop(pending.id, None)
-        for ticket in pending.entry.players.values():
+        for ticket in (*pending.entry.players.values(), pending.entry.filled):
             if ticket in of.ended:
                 of.ended[ticket] = (of.ended[ticket][0], self._now() + MARK_MS)
 

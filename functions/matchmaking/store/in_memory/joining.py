@@ -24,8 +24,14 @@ class MemoryJoining(MemoryPart):
             return values.Reservation("reserved" if same else "taken", state.held)
         if op_id and op_id in state.done:
             return values.Reservation("done", state.done[op_id])
+        if state.session:
+            return values.Reservation("in_session", values.Place(state.session, "", "", ""))
+        left = state.cooldowns.get(pool, (0, 0, 0))[2] - self._now()
+        if left > 0:
+            return values.Reservation("cooldown", values.Place(str(left), "", "", ""))
         state.held, state.op, state.leader = place, op_id, leader
-        return values.Reservation("reserved", place)
+        rating, sigma, _ = state.ratings.get(f"{pool}:{mode}", (None, None, None))
+        return values.Reservation("reserved", place, rating, sigma, state.recent)
 
     async def release(self, player: str, ticket: str) -> bool:
         """See `release.lua`."""

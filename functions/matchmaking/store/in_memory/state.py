@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from matchmaking.core.pool import PoolRules
+from matchmaking.core.session import Session
+from matchmaking.core.session_effects import Effect
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
 
@@ -55,6 +57,25 @@ class PlayerState(msgspec.Struct):
     match: tuple[int, bytes] | None = None
     outbox: list[StoredEvent] = msgspec.field(default_factory=list)
     preferences: bytes | None = None
+    session: str = ""
+    seen: set[str] = msgspec.field(default_factory=set)
+    cooldowns: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+    ratings: dict[str, tuple[float, float, float]] = msgspec.field(default_factory=dict)
+    recent: tuple[str, ...] = ()
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    matches: list[bytes] = msgspec.field(default_factory=list)
+
+
+class SessionState(msgspec.Struct):
+    """A session as the twin keeps it."""
+
+    revision: int = 0
+    session: Session | None = None
+    version: int = 0
+    data: bytes = b""
+    number: int = 0
+    effects: dict[int, Effect] = msgspec.field(default_factory=dict)
+    until: int = 0
 
 
 class MemoryPart:
@@ -65,6 +86,8 @@ class MemoryPart:
         self._queues: dict[Queue, QueueState] = {}
         self._pools: dict[str, PoolState] = {}
         self._players: dict[str, PlayerState] = {}
+        self._sessions: dict[str, SessionState] = {}
+        self._timers: dict[str, int] = {}
         self._rules: dict[str, tuple[int, PoolRules]] = {}
         self._owners: dict[str, values.PoolOwner] = {}
         self._presence: dict[str, int] = {}

@@ -28,12 +28,15 @@ class RedisDelivery(RedisPart):
             keys.updates_channel(player),
             OUTBOX_CAP,
             entry.match,
+            "1" if entry.holds else "",
         )
         return int(reply[2])
 
     async def settle(self, pool: str, pending: values.PendingEntry) -> None:
         """See `settle.lua`."""
-        marks = [keys.ended(pool, ticket) for ticket in dict.fromkeys(pending.entry.players.values())]
+        marks = [
+            keys.ended(pool, ticket) for ticket in dict.fromkeys([*pending.entry.players.values(), *filter(None, [pending.entry.filled])])
+        ]
         await self._calls.call("settle", [pool_keys(pool).outbox, *marks], pending.id, MARK_MS)
 
     async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:

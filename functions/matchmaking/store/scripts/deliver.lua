@@ -3,6 +3,7 @@
 --
 -- KEYS  1 player:{p}:connection   2 player:{p}:ticket   3 player:{p}:outbox
 -- ARGV  1 request  2 player  3 ticket  4 event type  5 data (JSON)  6 timestamp (RFC 3339)  7 channel  8 outbox cap  9 match id ('' = no match)
+--       10 '1' if the match's session holds the player
 -- Reply {request, player, seq} - seq 0 if it was delivered before
 local held = redis.call('HMGET', KEYS[2], 'ticket', 'op', 'done', 'pool', 'region', 'mode')
 if held[1] ~= ARGV[3] then return {ARGV[1], ARGV[2], 0} end
@@ -16,6 +17,7 @@ if held[2] and held[2] ~= '' then
   redis.call('HSET', KEYS[2], 'done', done)
 end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[2], 'match', ARGV[9], 'match_seq', seq, 'match_data', ARGV[5]) end
+if ARGV[10] == '1' then redis.call('HSET', KEYS[2], 'session', ARGV[9]) end
 redis.call('EXPIRE', KEYS[2], 86400)
 redis.call('EXPIRE', KEYS[3], 86400)
 redis.call('EXPIRE', KEYS[1], 90000)

@@ -7,13 +7,15 @@
 --       reserved  the player is now bound to the ticket (also when the same operation comes again)
 --       taken     another ticket is there: look into its pool before believing it
 --       done      this operation had its effect before; the ticket is how
+--       in_session  a live session holds the player: `ticket` is its match; look into it before believing it
+--       cooldown  the player may not queue in this pool yet: `ticket` is how many ms longer
 --       stale     a newer connection of this player exists
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then
   return {ARGV[1], ARGV[2], 'stale', '', '', '', '', '', '', ''}
 end
-local held = redis.call('HMGET', KEYS[2], 'ticket', 'pool', 'region', 'mode', 'op', 'done')
+local held = redis.call('HMGET', KEYS[2], 'ticket', 'pool', 'region', 'mode', 'op', 'done', 'session')
 local field = ARGV[7] .. ':' .. ARGV[9]
-local profile = redis.call('HMGET', KEYS[3], 'rating:' .. field, 'sigma:' .. field, 'recent')
+local profile = redis.call('HMGET', KEYS[3], 'rating:' .. field, 'sigma:' .. field, 'recent', 'cooldown:' .. ARGV[7])
 local rating, sigma, recent = profile[1] or '', profile[2] or '', profile[3] or ''
 if held[1] then
   local status = 'taken'
@@ -28,6 +30,12 @@ if ARGV[4] ~= '' and held[6] then
     for part in string.gmatch(place, '[^/]+') do parts[#parts + 1] = part end
     return {ARGV[1], ARGV[2], 'done', parts[1], parts[2], parts[3], parts[4], rating, sigma, recent}
   end
+end
+if held[7] then return {ARGV[1], ARGV[2], 'in_session', held[7], '', '', '', rating, sigma, recent} end
+if profile[4] then
+  local time = redis.call('TIME')
+  local left = tonumber(string.match(profile[4], '%d+$')) - (time[1] * 1000 + math.floor(time[2] / 1000))
+  if left > 0 then return {ARGV[1], ARGV[2], 'cooldown', string.format('%d', left), '', '', '', rating, sigma, recent} end
 end
 local ticket = ARGV[5]
 if ticket == '' then

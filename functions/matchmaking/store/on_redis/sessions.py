@@ -3,25 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
-
 from matchmaking.core.session import Session
 from matchmaking.core.session_effects import Effect, Rate
+from matchmaking.store import keys
+from matchmaking.store import session_values as values
+from matchmaking.store.interface import OUTBOX_CAP
+from matchmaking.store.session_interface import FORGIVE_MS, HISTORY, RECENT
 
-from . import keys
-from . import session_values as values
-from .calls import Calls
-from .interface import OUTBOX_CAP
-from .session_interface import FORGIVE_MS, HISTORY, RECENT
+from .base import RedisPart
 
 SCAN = 1000  # keys looked at in one step
 
 
-class RedisSessions:
-    """The part of the store on Redis that `session_interface.SessionStore` speaks of."""
-
-    _client: "Redis | RedisCluster"
-    _calls: Calls
+class RedisSessions(RedisPart):
+    """See `session_interface.SessionStore`."""
 
     async def session_read(self, match: str) -> values.SessionRead:
         """See `session_read.lua`."""
