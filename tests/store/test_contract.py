@@ -11,7 +11,6 @@ from matchmaking.core.pool import load_pool
 from matchmaking.core.ticket import Player, Ticket
 from matchmaking.protocol.events import MATCH_READY, TICKET_ENDED
 from matchmaking.store import values
-from matchmaking.store.connect import open_store
 from matchmaking.store.draining import drain_pool, drain_queues
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, ticket_ended
