@@ -42,7 +42,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q functions  # a matcher's first start must not pay for the compiler
+	$(BIN)/python -m compileall -q functions operator  # a matcher's first start must not pay for the compiler
 	@touch $@
 
 $(VENV)/node/installed: tests/node/package.json tests/node/package-lock.json $(VENV)/installed

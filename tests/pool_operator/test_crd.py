@@ -104,3 +104,11 @@ def plain(node: Any) -> Any:
     if "properties" in made and made.get("type") == "object":
         made["additionalProperties"] = False
     return made
+
+
+def test_the_operators_readme_tells_its_environment() -> None:
+    from matchmaking.commands.docs import generate
+    from matchmaking_operator.documentation import PARTS
+
+    text = (ROOT / "operator" / "README.md").read_text()
+    assert generate(text, PARTS) == text, "run: python -m matchmaking_operator.documentation operator/README.md"

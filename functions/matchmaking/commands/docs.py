@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -26,15 +26,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if stale else 0
 
 
-def generate(text: str) -> str:
-    """The text with its generated parts made anew.
+def generate(text: str, parts: Mapping[str, Callable[[], str]] | None = None) -> str:
+    """The text with its generated parts made anew; `parts` are those of another document's own.
 
     Raises:
         KeyError: a part has a name that nothing generates.
     """
     return re.sub(
         r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
+        lambda found: f"{found[1]}\n{(parts or PARTS)[found[2]]()}\n\n{found[3]}",
         text,
         flags=re.DOTALL,
     )

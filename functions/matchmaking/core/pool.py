@@ -559,8 +559,14 @@ class PoolRules(Spec, frozen=True, kw_only=True):
 
     @property
     def min_match_tickets(self) -> int:
-        """The fewest tickets that can make a match (the largest parties that a team and the pool admit)."""
-        return sum(team.quantity * -(-team.min_players // min(self.party.max_size, team.max_players)) for team in self.teams)
+        """The fewest tickets that can make a match: the largest parties that a team and the pool admit, in teams that have given way as far as they do."""
+        return sum(team.quantity * -(-self._smallest(team) // min(self.party.max_size, team.max_players)) for team in self.teams)
+
+    def _smallest(self, team: Team) -> int:
+        """A team's minimum once every expansion of it has taken effect."""
+        steps = [step for step in self.expansions.steps if step.target == f"{team.name}.minPlayers"]
+        ends = [step.value if step.every is None else step.limit for step in steps]
+        return max(1, min([team.min_players, *(1 if end is None else int(end) for end in ends)]))
 
     def region(self, name: str) -> Region | None:
         """The region of that name, if the pool has it."""

@@ -53,7 +53,7 @@ class QueueStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Totals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The queues taken together: what `kubectl get` shows.
+    """The queues taken together: what `kubectl get` shows. While the store cannot be reached, only how many there are.
 
     Attributes:
         queues: how many queues the pool has.
@@ -63,8 +63,8 @@ class Totals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     """
 
     queues: Amount
-    waiting: Amount
-    matchers: Amount
+    waiting: Amount | UnsetType = UNSET
+    matchers: Amount | UnsetType = UNSET
     wait_p95: Annotated[str, Meta(max_length=32)] | UnsetType = field(default=UNSET, name="waitP95")
 
 

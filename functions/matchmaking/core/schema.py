@@ -157,8 +157,6 @@ def _tag_rules(
 def _described(field: inspect.Field, words: str, union: bool) -> Schema:
     schema = _schema(field.type)
     text = f"{words[:1].upper()}{words[1:]}" if words else schema.get("description", "")
-    if schema.get("type") == "object" and words and not union:
-        text = f"{text} {schema.get('description', '')}".strip()
     default = default_text(field)
     return {**schema, "description": f"{text} Default: {default}." if default and not union else text}
 

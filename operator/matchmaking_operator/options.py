@@ -1,0 +1,71 @@
+"""What manifests need to know of the installation, as plain values."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+TRIGGER_TYPES = ("redis", "redis-sentinel", "redis-cluster")
+
+
+class RedisTrigger(Struct, frozen=True):
+    """How KEDA reaches the Redis that gateways and matchers use.
+
+    Attributes:
+        type: KEDA's scaler for one server, for Sentinels, or for a cluster.
+        address: host:port; several, separated by commas, for Sentinels and clusters.
+        sentinel_master: the primary's name at the Sentinels.
+        authentication, authentication_kind: the TriggerAuthentication (or ClusterTriggerAuthentication) with user and password; empty for none.
+    """
+
+    address: str
+    type: Literal["redis", "redis-sentinel", "redis-cluster"] = "redis"
+    tls: bool = False
+    database: int = 0
+    sentinel_master: str = ""
+    authentication: str = ""
+    authentication_kind: Literal["TriggerAuthentication", "ClusterTriggerAuthentication"] = "TriggerAuthentication"
+
+
+class MatcherPod(Struct, frozen=True):
+    """What matcher pods are made of.
+
+    Attributes:
+        redis_secret, redis_secret_key: where the pool's namespace keeps the URL for MATCHMAKING_REDIS_URL.
+        run_as_user: numeric, so that the kubelet can tell that it is not root; None leaves it to the image or the platform.
+        extra: merged into the pod's spec: nodeSelector, tolerations, affinity, priorityClassName and the like.
+    """
+
+    image: str
+    redis_secret: str
+    redis_secret_key: str = "url"  # noqa: S105 - a key's name
+    pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+    resources: dict[str, Any] = {}
+    run_as_user: int | None = None
+    environment: dict[str, str] = {}
+    extra: dict[str, Any] = {}
+
+
+class DashboardHome(Struct, frozen=True):
+    """How Grafana finds a pool's dashboard.
+
+    Attributes:
+        kind: a ConfigMap for Grafana's sidecar, or the Grafana operator's GrafanaDashboard.
+        labels, folder_annotation: what the sidecar looks for.
+        instance_selector: the labels of the Grafana instances that take a GrafanaDashboard.
+    """
+
+    kind: Literal["ConfigMap", "GrafanaDashboard"] = "ConfigMap"
+    labels: dict[str, str] = {}
+    folder_annotation: str = "grafana_folder"
+    instance_selector: dict[str, str] = {}
+
+
+class Options(Struct, frozen=True):
+    """The installation."""
+
+    trigger: RedisTrigger
+    matcher: MatcherPod
+    dashboards: DashboardHome = DashboardHome()
+    alert_labels: dict[str, str] = {}
+    instance: str = "game-session-manager"
