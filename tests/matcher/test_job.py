@@ -38,7 +38,7 @@ def quick(**scaling: float) -> PoolRules:
 async def wait(store: Store, *players: str, mode: str = "ranked") -> list[values.Place]:
     places = []
     for player in players:
-        generation = (await store.take_over(player, "gw-1", resumes=False)).generation
+        generation = (await store.take_over(player, "gw-1")).generation
         request = Join((player,), generation, "1", "duel", "local", mode)
         outcome = await join(
             store, request, lambda place, _, who=player: Ticket(place.ticket, place.region, place.mode, (Player(who),), 0.0)
@@ -52,7 +52,7 @@ async def opponents(store: Store, players: Sequence[str]) -> dict[str, str]:
     """Each player's match, if there is exactly one."""
     found = {}
     for player in players:
-        events = await store.events_after(player, 0)
+        events = (await store.outbox(player, 0)).events
         assert len(events) <= 1, f"{player} was matched {len(events)} times"
         if events:
             found[player] = msgspec.json.decode(events[0].data)["match_id"]
@@ -115,7 +115,7 @@ async def test_there_must_be_something_to_serve(store: RedisStore) -> None:
 
 async def test_an_unreadable_ticket_is_quarantined_and_stops_nobody(store: RedisStore) -> None:
     await store.put_pool("duel", quick(idle_timeout=0.2))
-    generation = (await store.take_over("mallory", "gw-1", resumes=False)).generation
+    generation = (await store.take_over("mallory", "gw-1")).generation
     request = Join(("mallory",), generation, "1", *QUEUE)
     nan = await join(store, request, lambda place, _: Ticket(place.ticket, "local", "ranked", (Player("mallory", float("nan")),), 0.0))
     reservation = await store.reserve(
@@ -126,7 +126,7 @@ async def test_an_unreadable_ticket_is_quarantined_and_stops_nobody(store: Redis
     report = await Job(store, "duel", "local", asyncio.Event()).run()
     assert report.matches == 1
     assert set(await opponents(store, ["alice", "bob"])) == {"alice", "bob"}
-    (event,) = await store.events_after("mallory", 0)
+    (event,) = (await store.outbox("mallory", 0)).events
     assert msgspec.json.decode(event.data)["reason"] == "quarantined"
     assert (await store.look(nan.place, "mallory")).status == "cancelled"
     assert await store.queue_lengths("duel", [("local", "ranked")]) == [0]

@@ -60,10 +60,10 @@ def test_the_next_event_is_delivered_a_repeat_dropped_a_gap_read_from_the_outbox
     assert connection.sent == 11
     connection, effects = run(connection, c.Published(event(14)), c.Published(event(15)))
     assert effects == [c.ReadOutbox(11)], "one read, however many come meanwhile"
-    connection, effects = run(connection, c.OutboxRead((event(12), event(13), event(14))))
+    connection, effects = run(connection, c.OutboxRead((event(12), event(13), event(14)), 14, 3))
     assert effects[:3] == [c.Deliver(event(12)), c.Deliver(event(13)), c.Deliver(event(14))]
     assert effects[3:] == [c.ReadOutbox(14)], "15 came by the bus while the read was under way"
-    connection, effects = run(connection, c.OutboxRead((event(15),)))
+    connection, effects = run(connection, c.OutboxRead((event(15),), 15, 3))
     assert effects == [c.Deliver(event(15))]
     assert connection.sent == 15
 
@@ -71,7 +71,7 @@ def test_the_next_event_is_delivered_a_repeat_dropped_a_gap_read_from_the_outbox
 def test_resync_reads_the_outbox_once() -> None:
     connection, effects = run(fresh(), c.Resync(), c.Resync())
     assert effects == [c.ReadOutbox(10)]
-    assert run(connection, c.OutboxRead(()))[0].catching_up is False
+    assert run(connection, c.OutboxRead((), 10, 3))[0].catching_up is False
 
 
 def test_a_match_that_overtakes_the_answer_to_its_join_waits_for_it() -> None:
@@ -161,8 +161,8 @@ def test_whatever_the_bus_loses_or_repeats_events_arrive_once_and_in_order(publi
         feed(c.Published(event(seq)))
         if reads and random.random() < 0.5:  # type: ignore[attr-defined]
             reads -= 1
-            feed(c.OutboxRead(tuple(event(n) for n in range(connection.sent + 1, highest + 1))))
+            feed(c.OutboxRead(tuple(event(n) for n in range(connection.sent + 1, highest + 1)), highest, 3))
     while reads:
         reads -= 1
-        feed(c.OutboxRead(tuple(event(n) for n in range(connection.sent + 1, highest + 1))))
+        feed(c.OutboxRead(tuple(event(n) for n in range(connection.sent + 1, highest + 1)), highest, 3))
     assert delivered == list(range(1, highest + 1))

@@ -26,11 +26,17 @@ def build(players: tuple[str, ...]):
 
 
 async def connected(store: Store, *players: str) -> dict[str, int]:
-    return {player: (await store.take_over(player, "gw-1", resumes=False)).generation for player in players}
+    return {player: (await store.take_over(player, "gw-1")).generation for player in players}
+
+
+async def resume(store: Store, player: str) -> values.Takeover:
+    """Connect as the same session, with all that it was sent."""
+    latest = (await store.outbox(player, 0)).seq
+    return await store.take_over(player, "gw-1", values.Arrival("epoch", "token", "token", latest))
 
 
 async def join_queue(store: Store, player: str, op_id: str = "1", party: tuple[str, ...] = ()) -> JoinOutcome:
-    generation = (await store.take_over(player, "gw-1", resumes=True)).generation
+    generation = (await resume(store, player)).generation
     players = (player, *party)
     return await join(store, Join(players, generation, op_id, *QUEUE), build(players))
 
@@ -61,7 +67,7 @@ async def test_a_pair_joins_waits_and_is_matched(any_store: Store) -> None:
     numbers = await relay(any_store, values.PendingEntry(commitment.entry, entry))
     assert numbers == {"alice": 1, "bob": 1}
     assert await relay(any_store, values.PendingEntry(commitment.entry, entry)) == {"alice": 0, "bob": 0}, "delivered twice"
-    (event,) = await any_store.events_after("alice", 0)
+    (event,) = (await any_store.outbox("alice", 0)).events
     assert (event.seq, event.type, event.data, event.timestamp) == (1, MATCH_READY, b'{"match_id":"m1"}', NOW)
     (numbers_now,) = await any_store.queue_statistics("duel", [("local", "ranked")])
     assert (numbers_now.matches, numbers_now.tickets) == (1, 2)
@@ -79,11 +85,11 @@ async def test_the_same_operation_has_its_effect_once(any_store: Store) -> None:
 
 async def test_an_operation_that_ended_is_remembered_within_its_session(any_store: Store) -> None:
     first = await join_queue(any_store, "alice")
-    generation = (await any_store.take_over("alice", "gw-1", resumes=True)).generation
+    generation = (await resume(any_store, "alice")).generation
     left = await leave(any_store, "alice", generation, "2", NOW)
     assert (left.status, left.numbers) == ("left", {"alice": 1})
     assert (await join_queue(any_store, "alice", op_id="1")).status == "repeated"
-    await any_store.take_over("alice", "gw-1", resumes=False)
+    await any_store.take_over("alice", "gw-1")
     fresh = await join_queue(any_store, "alice", op_id="1")
     assert fresh.status == "joined"
     assert fresh.place.ticket != first.place.ticket
@@ -100,7 +106,7 @@ async def test_leaving(any_store: Store) -> None:
 async def test_leaving_too_late_names_the_match(any_store: Store) -> None:
     alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
     commitment, entry = await commit(any_store, alice, bob)
-    generation = (await any_store.take_over("alice", "gw-1", resumes=True)).generation
+    generation = (await resume(any_store, "alice")).generation
     late = await leave(any_store, "alice", generation, "", NOW)
     assert (late.status, late.detail) == ("already_matched", "m1")
     assert (await join_queue(any_store, "alice", op_id="9")).status == "already_matched"
@@ -109,8 +115,8 @@ async def test_leaving_too_late_names_the_match(any_store: Store) -> None:
 
 
 async def test_a_stale_connection_cannot_join(any_store: Store) -> None:
-    old = (await any_store.take_over("alice", "gw-1", resumes=False)).generation
-    await any_store.take_over("alice", "gw-2", resumes=False)
+    old = (await any_store.take_over("alice", "gw-1")).generation
+    await any_store.take_over("alice", "gw-2")
     outcome = await join(any_store, Join(("alice",), old, "1", *QUEUE), build(("alice",)))
     assert outcome.status == "stale"
     assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [0]
@@ -155,7 +161,7 @@ async def test_a_party_is_reserved_whole_or_not_at_all(any_store: Store) -> None
     refused = await join_queue(any_store, "alice", party=("bob", "carol"))
     assert (refused.status, refused.player) == ("already_queued", "carol")
     for player in ("alice", "bob"):
-        state = await any_store.take_over(player, "gw-1", resumes=True)
+        state = await resume(any_store, player)
         assert state.held is None, f"{player} is still bound"
     party = await join_queue(any_store, "alice", op_id="2", party=("bob",))
     assert party.status == "joined"
@@ -204,7 +210,7 @@ async def test_expiry_by_age(any_store: Store) -> None:
     expired = await any_store.expire(alice.place, "alice", 0, 60, entry, entry)
     assert expired.status == "expired"
     await relay(any_store, values.PendingEntry(expired.entry, entry))
-    (event,) = await any_store.events_after("alice", 0)
+    (event,) = (await any_store.outbox("alice", 0)).events
     assert msgspec.json.decode(event.data)["reason"] == "expired"
 
 
@@ -215,7 +221,7 @@ async def test_what_a_dead_matcher_left_behind_is_relayed_once(any_store: Store)
     await asyncio.sleep(0.02)
     assert await sweep(any_store, "duel", idle=0.01) == 1
     assert await sweep(any_store, "duel", idle=0) == 0
-    assert len(await any_store.events_after("alice", 0)) == 1
+    assert len((await any_store.outbox("alice", 0)).events) == 1
 
 
 async def test_events_are_numbered_and_trimmed(any_store: Store) -> None:
@@ -224,10 +230,10 @@ async def test_events_are_numbered_and_trimmed(any_store: Store) -> None:
         entry = ticket_ended(outcome.place, ["alice"], "left", NOW)
         cancelled = await any_store.cancel(outcome.place, "alice", "left", entry)
         await relay(any_store, values.PendingEntry(cancelled.detail, entry))
-    assert [event.seq for event in await any_store.events_after("alice", 1)] == [2, 3]
+    assert [event.seq for event in (await any_store.outbox("alice", 1)).events] == [2, 3]
     await any_store.trim("alice", 3)
-    assert await any_store.events_after("alice", 0) == []
-    assert (await any_store.take_over("alice", "gw-1", resumes=True)).seq == 3, "numbers go on after trimming"
+    assert (await any_store.outbox("alice", 0)).events == ()
+    assert (await resume(any_store, "alice")).seq == 3, "numbers go on after trimming"
 
 
 async def test_a_matcher_reads_the_queue_and_follows_it(any_store: Store) -> None:
@@ -275,8 +281,8 @@ async def test_presence(any_store: Store) -> None:
 
 
 async def test_a_sign_in_ticket_works_once(any_store: Store) -> None:
-    await any_store.put_sign_in_ticket("abc", "alice", 30)
-    assert await any_store.take_sign_in_ticket("abc") == "alice"
+    await any_store.put_sign_in_ticket("abc", b"alice", 30)
+    assert await any_store.take_sign_in_ticket("abc") == b"alice"
     assert await any_store.take_sign_in_ticket("abc") is None
 
 
@@ -300,7 +306,7 @@ async def test_profiles(any_store: Store) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "{x}", "a" * 65, "ü", "a\n", "*"])
 async def test_names_that_must_not_get_into_a_key(any_store: Store, name: str) -> None:
     with pytest.raises(InvalidKeyError):
-        await any_store.take_over(name, "gw-1", resumes=False)
+        await any_store.take_over(name, "gw-1")
     with pytest.raises(InvalidKeyError):
         await any_store.put_pool(name, None)  # type: ignore[arg-type]
 
@@ -339,7 +345,7 @@ async def test_a_deleted_pool_is_drained_and_its_players_told(any_store: Store) 
     assert await drain_pool(any_store, "duel") == (1, False), "forgotten while a join may still be under way"
     assert await any_store.pools() == {}
     for player in ("alice", "bob"):
-        (event,) = await any_store.events_after(player, 0)
+        (event,) = (await any_store.outbox(player, 0)).events
         data = msgspec.json.decode(event.data)
         assert (event.type, data["reason"], data["ticket_id"]) == (TICKET_ENDED, "pool_deleted", party.place.ticket)
     late = await join_queue(any_store, "carol")
@@ -358,7 +364,7 @@ async def test_a_mode_that_is_declared_no_longer_is_drained_and_the_others_stay(
     assert await any_store.queue_lengths("duel", [("local", "ranked")]) == [1]
     assert await drain_queues(any_store, "duel", [("local", "casual")], "queue_removed") == 1
     assert await any_store.known_queues("duel") == [("local", "ranked")], "forgotten under a matcher that follows it"
-    (event,) = await any_store.events_after("alice", 0)
+    (event,) = (await any_store.outbox("alice", 0)).events
     assert msgspec.json.decode(event.data)["reason"] == "queue_removed"
     assert (await any_store.cancel(alice.place, "alice", "left", ticket_ended(alice.place, ["alice"], "left", NOW))).status == "ended"
     await any_store.beat(*QUEUE, "m-a", leave=True)

@@ -23,7 +23,7 @@ SERVED = {"allocation": {"type": "webhook", "url": "http://127.0.0.1:1"}}
 
 
 async def told(store: Store, player: str) -> list[str]:
-    return [event.type for event in await store.events_after(player, 0)]
+    return [event.type for event in (await store.outbox(player, 0)).events]
 
 
 async def play(store: Store, match: str = "m1", *players: str) -> Session:
@@ -46,7 +46,7 @@ async def test_a_proposed_match_holds_its_players_until_it_is_over(any_store: St
     done = await change(any_store, "m1", Finished(Result({"side-1": 1, "side-2": 2})))
     assert done.answer == "ok"
     assert await told(any_store, "alice") == [MATCH_READY, *[SESSION_UPDATE] * 4]
-    states = [msgspec.json.decode(event.data)["state"]["status"] for event in (await any_store.events_after("alice", 0))[1:]]
+    states = [msgspec.json.decode(event.data)["state"]["status"] for event in (await any_store.outbox("alice", 0)).events[1:]]
     assert states == ["accepted", "ready", "active", "completed"]
     assert (await join_arena(any_store, "alice")).status == "joined"
 
@@ -111,7 +111,7 @@ async def test_one_of_ten_declines(any_store: Store) -> None:
     refused = await join_arena(any_store, "p9")
     assert refused.status == "cooldown"
     assert 0 < refused.retry_after <= 30
-    event = (await any_store.events_after("p9", 1))[0]
+    event = (await any_store.outbox("p9", 1)).events[0]
     assert 29 < msgspec.json.decode(event.data)["retry_after"] <= 30
 
 
@@ -180,7 +180,7 @@ async def test_no_server_means_that_everybody_goes_back(any_store: Store) -> Non
     await change(any_store, "m1", Attempt())
     assert (await change(any_store, "m1", Unallocated(final=True))).answer == "ok"
     assert {ticket.players[0].id for ticket in await waiting(any_store)} == {"alice", "bob"}
-    cancelled = msgspec.json.decode((await any_store.events_after("alice", 2))[0].data)
+    cancelled = msgspec.json.decode((await any_store.outbox("alice", 2)).events[0].data)
     assert (cancelled["reason"], cancelled["requeued"]) == ("allocation_failed", True)
 
 

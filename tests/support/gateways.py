@@ -34,6 +34,8 @@ class Player:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self.hello: dict[str, Any] = {}
+        self.snapshot: dict[str, Any] | None = None
 
     async def send(self, type_: str, **data: Any) -> None:
         """Send a message."""
@@ -46,6 +48,20 @@ class Player:
                 message: dict[str, Any] = json.loads(await self.socket.recv())
                 if type_ is None or message["type"] == type_:
                     return message
+
+    async def greeted(self) -> None:
+        """Read `hello`, and the `snapshot` that follows unless the session was resumed."""
+        message = await self.receive()
+        assert message["type"] == "hello", message
+        self.hello = message["data"]
+        if not self.hello["resumed"]:
+            message = await self.receive()
+            assert message["type"] == "snapshot", message
+            self.snapshot = message["data"]
+
+    def resuming(self, seq: int) -> str:
+        """The subprotocol that resumes this session after an event."""
+        return f"resume.{self.hello['epoch']}.{seq}.{self.hello['resume_token']}"
 
     async def join(self, pool: str = "duel", region: str = "local", mode: str = "ranked", op_id: str = "1") -> dict[str, Any]:
         """Join a queue; the answer."""
@@ -96,8 +112,7 @@ class Gateway:
         """A signed-in player who has been greeted."""
         opened = await self.open(player, **options)
         async with opened.socket:
-            hello = await opened.receive()
-            assert hello["type"] == "hello", hello
+            await opened.greeted()
             yield opened
 
 

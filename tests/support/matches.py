@@ -22,7 +22,7 @@ _operations = itertools.count()
 
 async def join_arena(store: Store, *party: str, op_id: str | None = None) -> JoinOutcome:
     """A party waits."""
-    generation = (await store.take_over(party[0], "gw-1", resumes=True)).generation
+    generation = (await store.take_over(party[0], "gw-1")).generation
     request = Join(party, generation, op_id or f"op{next(_operations)}", POOL, REGION, MODE)
     return await join(store, request, lambda place, _: Ticket(place.ticket, REGION, MODE, tuple(Player(name) for name in party), 0.0))
 

@@ -1,4 +1,4 @@
-"""`matchmaking docs`: writes the generated parts of Markdown files, between `<!-- generated: NAME -->` and `<!-- end -->`."""
+"""`matchmaking docs`: writes the generated parts of Markdown files, between `<!-- generated: NAME -->` and `<!-- end -->`, and files that are generated whole."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ from typing import get_args
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which files."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with generated parts")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with generated parts, and asyncapi.json")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a part is not what it should be")
 
 
@@ -19,11 +19,16 @@ def run(arguments: argparse.Namespace) -> int:
     stale = [
         file
         for file in arguments.files
-        if (text := file.read_text()) != generate(text) and (arguments.check or not file.write_text(generate(text)))
+        if (text := file.read_text() if file.exists() else "") != (made := _made(file, text))
+        and (arguments.check or not file.write_text(made))
     ]
     for file in stale:
         print(f"{file}: generated parts are stale; run: matchmaking docs {file}", file=sys.stderr)  # noqa: T201 - a command's output
     return 1 if stale else 0
+
+
+def _made(file: Path, text: str) -> str:
+    return WHOLE[file.name]() if file.name in WHOLE else generate(text)
 
 
 def generate(text: str, parts: Mapping[str, Callable[[], str]] | None = None) -> str:
@@ -116,6 +121,14 @@ def _first_line(kind: type) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+def asyncapi() -> str:
+    """The client protocol as an AsyncAPI document."""
+    from matchmaking.protocol.asyncapi import render
+
+    return render()
+
+
+WHOLE: dict[str, Callable[[], str]] = {"asyncapi.json": asyncapi}
 PARTS: dict[str, Callable[[], str]] = {
     "client_messages": client_messages,
     "server_messages": server_messages,

@@ -23,6 +23,18 @@ class SignInError(MatchmakingError):
         self.forbidden = forbidden
 
 
+class ShutOutError(MatchmakingError):
+    """The player may not come in: `why` is `banned` or `signed_out`."""
+
+    def __init__(self, why: str, reason: str = "") -> None:
+        super().__init__(
+            f"you are banned: {reason or 'no reason was given'}"
+            if why == "banned"
+            else "the token is from before you signed out; get a new one"
+        )
+        self.why = why
+
+
 class RefusedError(MatchmakingError):
     """A request that is not carried out; the client is told code, text and when to try again."""
 

@@ -79,7 +79,7 @@ def signed_in(scope: str = "player") -> Identity:
 @validate_response(ErrorBody, 401)
 async def sign_in_ticket() -> SignInTicket:
     """Exchange a token for a single-use WebSocket ticket (for browsers, which cannot send headers with a WebSocket)."""
-    return SignInTicket(await make_ticket(services().store, signed_in().subject), TICKET_SECONDS)
+    return SignInTicket(await make_ticket(services().store, signed_in()), TICKET_SECONDS)
 
 
 @blueprint.get(f"{MATCHMAKING}/preferences")

@@ -8,22 +8,19 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
-from matchmaking.protocol.events import SESSION_UPDATE, StoredEvent, match_ready_decoder, publication_decoder, rfc3339
+from matchmaking.protocol.events import SESSION_UPDATE, StoredEvent, publication_decoder
 from matchmaking.protocol.messages import (
     ClientMessage,
-    HelloData,
-    QueuePlace,
     ReconnectData,
-    SnapshotData,
 )
-from matchmaking.store import values
 from matchmaking.store.bus import Bus
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
@@ -32,24 +29,32 @@ from matchmaking.telemetry.logs import happened
 from matchmaking.telemetry.metrics import GatewayMetrics
 
 from .allocation import Allocations
-from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS, match_found
+from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS
 from .pools import Pools
-from .session import CloseSocket, Session, Write
-from .session_view import current_session
+from .session import Session
 
-RECENT_MATCH = 60.0  # s; a client that comes back later than this after its match was found is not told of it again
 _log = logging.getLogger(__name__)
 
 
 class Superseded(msgspec.Struct, frozen=True):
-    """Tells a gateway that one of its connections was taken over."""
+    """Tells a gateway that one of its connections was taken over, or that its player was shut out."""
 
     player: str
     generation: int
 
 
-_superseded = msgspec.json.Decoder(Superseded)
+class Meanwhile:
+    """What the bus brought while a session was not ready: the latest event's number, and the latest generation that supersedes it."""
 
+    __slots__ = ("seq", "superseded")
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.superseded = (0, CloseCode.REPLACED)
+
+
+_superseded = msgspec.json.Decoder(Superseded)
+SHUT_OUT = {"banned": CloseCode.BANNED, "signed_out": CloseCode.SIGNED_OUT}
 
 Perform = Callable[["Hub", Session, Any], None]  # carries out one effect
 
@@ -75,61 +80,57 @@ class Hub:
         self.allocation = allocation
         self.stale_states = False
         self.stale_positions: set[tuple[str, str, str]] = set()
-        self._heartbeat_interval = heartbeat_interval
+        self.heartbeat_interval = heartbeat_interval
+        self._arriving: dict[str, list[Meanwhile]] = {}
         self._epoch = ""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- connections -------------------------------------------------------------------------------------------------
 
-    async def connect(self, player: str, write: Write, close_socket: CloseSocket) -> Session:
-        """Make this socket the player's one live connection, and tell the client how it stands.
+    async def current_epoch(self) -> str:
+        """The name of the store's history.
 
         Raises:
-            StoreUnavailableError: the store cannot be reached.
+            StoreUnavailableError: it is not known yet, and the store cannot be reached.
         """
-        if not self._epoch:
-            self._epoch = await self.store.epoch()
-        await self.bus.subscribe(player)  # first, so that nothing falls between the state read below and what is published
-        state = await self.store.take_over(player, self.id, resumes=False)
-        now = time.time()
-        connection = protocol.Connection(player, state.generation, state.seq, now, self._heartbeat_interval)
-        session = Session(self, connection, write, close_socket)
-        older = self.sessions.get(player)
-        self.sessions[player] = session
-        if older is not None:
-            older.feed(protocol.Superseded(state.generation))
-        self.metrics.connections.set(len(self.sessions))
-        session.send(HelloData(player, self._heartbeat_interval, self._epoch, state.seq, state.generation))
-        await self._tell_state(session, state, now)
-        self.spawn(self.store.presence([player]))
-        return session
+        return self._epoch or await self.read_epoch()
 
-    async def _tell_state(self, session: Session, state: values.Takeover, now: float) -> None:
-        waiting = match = None
-        if state.held is not None:
-            fate = await self.store.look(state.held, session.player)
-            if fate.status == "waiting":
-                held = state.held
-                place = QueuePlace(held.ticket, held.pool, held.region, held.mode)
-                waiting = protocol.Waiting(place, float(fate.detail) / 1000)
-                session.connection = msgspec.structs.replace(session.connection, waiting=waiting)
-                self.spawn(self.store.touch(held.pool, [held.ticket]))
-                self.refresh_positions(held.pool, held.region, held.mode)
-        elif state.match_data:
-            ready = match_ready_decoder.decode(state.match_data)
-            if rfc3339(now - RECENT_MATCH) < ready.timestamp:
-                match = match_found(session.player, ready)
-        current = await current_session(self.store, session.player)
-        if waiting or match or current:
-            session.send(SnapshotData(waiting.place if waiting else None, match, current))
+    async def read_epoch(self) -> str:
+        """Ask the store for it."""
+        self._epoch = await self.store.epoch()
+        return self._epoch
+
+    @contextmanager
+    def arriving(self, player: str) -> "Iterator[Meanwhile]":
+        """Note what the bus brings for a player whose session is not ready for it yet."""
+        notes = self._arriving.setdefault(player, [])
+        meanwhile = Meanwhile()
+        notes.append(meanwhile)
+        try:
+            yield meanwhile
+        finally:
+            notes.remove(meanwhile)
+            if not notes:
+                self._arriving.pop(player, None)
+
+    def adopt(self, session: Session) -> None:
+        """From now on this is the player's session here; an older one is closed (it may be the one that comes: arrivals can overtake each other)."""
+        other = self.sessions.get(session.player)
+        if other is not None and other.connection.generation > session.connection.generation:
+            session.feed(protocol.Superseded(other.connection.generation))
+            return
+        self.sessions[session.player] = session
+        if other is not None:
+            other.feed(protocol.Superseded(session.connection.generation))
+        self.metrics.connections.set(len(self.sessions))
 
     async def disconnect(self, session: Session) -> None:
         """The socket is gone; the ticket keeps its place for the pool's grace."""
+        await self.bus.unsubscribe(session.player)
         if self.sessions.get(session.player) is not session:
             return
         del self.sessions[session.player]
         self.metrics.connections.set(len(self.sessions))
-        await self.bus.unsubscribe(session.player)
         try:
             if await self.store.disconnect(session.player, session.connection.generation):
                 await self.store.absent(session.player)
@@ -172,23 +173,38 @@ class Hub:
             message = publication_decoder.decode(data).message
             kind, _, rest = channel.partition(":")
             if kind == "player":
-                session = self.sessions.get(rest.removesuffix(":updates"))
-                if session is None:
-                    return
                 if message.seq is not None:
-                    session.feed(protocol.Published(StoredEvent(message.seq, message.type, bytes(message.data), message.timestamp)))
-                elif message.type == SESSION_UPDATE and not session.connection.closing:
-                    session.send_latest(f'{{"type":"game_state_update","data":{bytes(message.data).decode()}}}')
-                    self.count_sent("game_state_update")
+                    event = StoredEvent(message.seq, message.type, bytes(message.data), message.timestamp)
+                    self._published(rest.removesuffix(":updates"), event)
+                elif message.type == SESSION_UPDATE:
+                    self._state_changed(rest.removesuffix(":updates"), bytes(message.data))
             elif kind == "gateway":
                 taken = _superseded.decode(message.data)
-                session = self.sessions.get(taken.player)
-                if session is not None:
-                    session.feed(protocol.Superseded(taken.generation))
+                self._superseded(taken.player, taken.generation, SHUT_OUT.get(message.type, CloseCode.REPLACED))
             elif message.type in BROADCAST_HANDLERS:
                 BROADCAST_HANDLERS[message.type](self, message)
         except msgspec.MsgspecError as error:  # somebody else's publication; it must not stop ours
             happened(_log, "bad publication", level=logging.WARNING, reason=channel, error=str(error))
+
+    def _published(self, player: str, event: StoredEvent) -> None:
+        for meanwhile in self._arriving.get(player, ()):
+            meanwhile.seq = max(meanwhile.seq, event.seq)
+        session = self.sessions.get(player)
+        if session is not None:
+            session.feed(protocol.Published(event))
+
+    def _state_changed(self, player: str, data: bytes) -> None:
+        session = self.sessions.get(player)
+        if session is not None and not session.connection.closing:
+            session.send_latest(f'{{"type":"game_state_update","data":{data.decode()}}}')
+            self.count_sent("game_state_update")
+
+    def _superseded(self, player: str, generation: int, code: CloseCode) -> None:
+        for meanwhile in self._arriving.get(player, ()):
+            meanwhile.superseded = max(meanwhile.superseded, (generation, code))
+        session = self.sessions.get(player)
+        if session is not None:
+            session.feed(protocol.Superseded(generation, code))
 
     def _on_resync(self) -> None:
         happened(_log, "subscription renewed", count=len(self.sessions))

@@ -13,12 +13,14 @@ from .session import Session
 async def read(hub: Hub, session: Session, after: int) -> None:
     """Fetch what the socket has missed; tried until the store answers."""
     while hub.sessions.get(session.player) is session and not session.connection.closing:
+        generation = session.connection.generation
         try:
-            events = await hub.store.events_after(session.player, after)
+            found = await hub.store.outbox(session.player, after)
         except StoreUnavailableError:
             await asyncio.sleep(random.uniform(0.2, 0.6))
             continue
-        session.feed(protocol.OutboxRead(tuple(events)))
+        if session.connection.generation == generation and not session.renewing:  # else it began anew meanwhile
+            session.feed(protocol.OutboxRead(found.events, found.seq, found.generation))
         return
 
 

@@ -2,7 +2,7 @@
 
 from matchmaking.protocol import effects
 
-from . import outbox, queueing, sessions
+from . import arrival, outbox, queueing, sessions
 from .hub import Perform
 
 PERFORM: dict[type, Perform] = {
@@ -13,5 +13,6 @@ PERFORM: dict[type, Perform] = {
     effects.AnswerMatch: lambda hub, session, effect: hub.spawn(sessions.answer(hub, session, effect.data, accepts=effect.accepts)),
     effects.ReadOutbox: lambda hub, session, effect: hub.spawn(outbox.read(hub, session, effect.after)),
     effects.TrimOutbox: lambda hub, session, effect: hub.spawn(outbox.trim(hub, session, effect.upto)),
+    effects.Renew: lambda hub, session, _: hub.spawn(arrival.renew(hub, session)),
     effects.Close: lambda _, session, effect: session.close(effect.code),
 }

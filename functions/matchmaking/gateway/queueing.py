@@ -4,6 +4,7 @@ import math
 import secrets
 import time
 
+from matchmaking.core.pool import PoolRules
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import StoredEvent, rfc3339
@@ -31,16 +32,7 @@ async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
             raise RefusedError("unknown_pool", f"there is no pool `{wish.pool}`; there are {known}")
         wish = complete(wish, rules, await _preferences(hub, session.player) if needs_preferences(wish) else Preferences())
         check_wish(wish, rules, (session.player,))
-        request = Join(
-            (session.player,),
-            session.connection.generation,
-            wish.op_id or secrets.token_hex(OPERATION_BYTES),
-            wish.pool,
-            wish.region or "",
-            wish.mode or "",
-        )
-        players = request.players
-        outcome = await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
+        outcome = await _join(hub, session, wish, rules)
         _joined(session, wish, outcome)
     except RefusedError as error:
         hub.metrics.refused.labels(error.code).inc()
@@ -49,6 +41,16 @@ async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
         hub.metrics.refused.labels("unavailable").inc()
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, wish.op_id, 2.0), join=True))
         raise
+
+
+async def _join(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
+    players, op_id = (session.player,), wish.op_id or secrets.token_hex(OPERATION_BYTES)
+    while True:
+        generation = session.connection.generation
+        request = Join(players, generation, op_id, wish.pool, wish.region or "", wish.mode or "")
+        outcome = await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
+        if outcome.status != "stale" or not await session.began_anew_since(generation):
+            return outcome
 
 
 async def _preferences(hub: Hub, player: str) -> Preferences:
@@ -81,11 +83,15 @@ def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None
 
 async def leave(hub: Hub, session: Session, op_id: str) -> None:
     """Carry out a `queue_leave`; the answer is the ticket's end, or an error."""
+    generation = session.connection.generation
     try:
-        outcome = await leave_queue(hub.store, session.player, session.connection.generation, op_id, rfc3339(time.time()))
+        outcome = await leave_queue(hub.store, session.player, generation, op_id, rfc3339(time.time()))
     except StoreError:
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, op_id, 2.0)))
         raise
+    if outcome.status == "stale" and await session.began_anew_since(generation):
+        await leave(hub, session, op_id)
+        return
     match outcome.status:
         case "left" if outcome.entry is not None and outcome.numbers.get(session.player):
             entry, seq = outcome.entry, outcome.numbers[session.player]

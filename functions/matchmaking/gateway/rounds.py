@@ -17,12 +17,14 @@ from matchmaking.store.expiry import expire_overdue
 from matchmaking.store.relay import sweep
 from matchmaking.telemetry.logs import happened
 
-from . import timers
+from . import arrival, timers
 from .hub import Hub
 
 TICK = 1.0  # s
 TOUCH_EVERY = 5.0  # s; far below every pool's reconnect grace
 PRESENCE_EVERY = 10.0  # s; PRESENCE_MS forgets a player after four and a half of them
+EPOCH_EVERY = 1.0  # s
+KEEP_EVERY = 3600.0  # s; CONNECTION_SECONDS is 25 of them
 SWEEP_EVERY = 1.0  # s
 POSITIONS_EVERY = 2.0  # s, for queues of which no round tells
 CHUNK = 1000  # players or tickets in one script call
@@ -37,6 +39,8 @@ def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
     return [
         _every(TICK, hub, tick),
         _every(TICK, hub, push_positions),
+        _every(EPOCH_EVERY, hub, check_epoch),
+        _every(KEEP_EVERY, hub, keep_connections),
         _every(POSITIONS_EVERY, hub, mark_positions),
         _every(TOUCH_EVERY, hub, touch_tickets),
         _every(PRESENCE_EVERY, hub, show_presence),
@@ -60,6 +64,21 @@ async def tick(hub: Hub) -> None:
     now = time.time()
     for session in list(hub.sessions.values()):
         session.feed(protocol.Tick(), now)
+
+
+async def check_epoch(hub: Hub) -> None:
+    """What was stored may have been rolled back: then every session begins anew."""
+    before = await hub.current_epoch()
+    if await hub.read_epoch() != before:
+        happened(_log, "the store's history changed", level=logging.WARNING, count=len(hub.sessions))
+        await arrival.renew_all(hub)
+
+
+async def keep_connections(hub: Hub) -> None:
+    """What the store knows of a player who stays connected must not expire."""
+    players = list(hub.sessions)
+    for i in range(0, len(players), CHUNK):
+        await hub.store.keep(players[i : i + CHUNK])
 
 
 def _waiting(hub: Hub) -> dict[Queue, list[str]]:

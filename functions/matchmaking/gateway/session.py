@@ -30,10 +30,14 @@ CloseSocket = Callable[[int, str], Awaitable[None]]
 class Session:
     """A signed-in player's live socket."""
 
-    __slots__ = ("_bytes", "_close_socket", "_handler", "_hub", "_latest", "_unsent", "_write", "_writing", "connection")
+    __slots__ = (
+        "_bytes", "_close_socket", "_handler", "_hub", "_latest", "_unsent", "_write", "_writing", "connection", "issued_ms", "renewing",
+    )  # fmt: skip
 
-    def __init__(self, hub: "Hub", connection: protocol.Connection, write: Write, close_socket: CloseSocket) -> None:
+    def __init__(self, hub: "Hub", connection: protocol.Connection, write: Write, close_socket: CloseSocket, issued_ms: int = 0) -> None:
         self.connection = connection
+        self.issued_ms = issued_ms  # when the sign-in token was issued
+        self.renewing = False  # it begins anew just now: its generation may be stale without anybody else having connected
         self._hub = hub
         self._write = write
         self._close_socket = close_socket
@@ -47,6 +51,12 @@ class Session:
     def player(self) -> str:
         """Whose socket it is."""
         return self.connection.player
+
+    async def began_anew_since(self, generation: int) -> bool:
+        """Whether this connection has another generation by now, although nobody took it over; waits for a renewal that is under way."""
+        while self.renewing:
+            await asyncio.sleep(0.02)
+        return not self.connection.closing and self.connection.generation != generation
 
     def feed(self, event: protocol.Event, now: float | None = None) -> None:
         """Something happened; do what follows from it."""

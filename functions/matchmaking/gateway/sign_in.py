@@ -6,6 +6,8 @@ A browser cannot send headers with a WebSocket, and a token in a URL ends up in 
 
 import hashlib
 import secrets
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import jwt
 import msgspec
 
 from matchmaking.protocol.identifiers import valid_player_id
-from matchmaking.store.interface import Store
+from matchmaking.store.interface import SIGN_OUT_SECONDS, Store
 
 from .errors import ConfigurationError, SignInError
 
@@ -21,14 +23,17 @@ ALGORITHMS = ("EdDSA", "ES256", "RS256")
 LEEWAY = 5  # s; clocks differ
 LONGEST_TOKEN = 8192  # bytes; longer ones are not looked at
 TICKET_SECONDS = 30
+_encoder = msgspec.json.Encoder()
+_ticket_decoder = msgspec.json.Decoder(tuple[str, int])
 SCOPES = ("player", "server", "admin")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A verified token: whose, and what it allows."""
+    """A verified token: whose, what it allows, and when it was issued."""
 
     subject: str
     scopes: frozenset[str]
+    issued_ms: int = 0
 
 
 class Verifier:
@@ -79,7 +84,15 @@ class Verifier:
         subject, scope = claims["sub"], claims.get("scope", "player")
         if not valid_player_id(subject):
             raise SignInError("the token's `sub` is no player id: 1 to 64 of letters, digits and _.@|+=~:-")
-        return Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+        issued = _issued(claims)
+        if time.time() - issued > SIGN_OUT_SECONDS:
+            raise SignInError("the token was issued more than 30 days ago; get a new one")
+        return Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset(), int(issued * 1000))
+
+
+def _issued(claims: Mapping[str, Any]) -> float:
+    """When a token was issued; if it does not say, the earliest moment that its end allows, so that a sign-out since then catches it."""
+    return float(claims["iat"] if "iat" in claims else min(time.time(), claims["exp"] - SIGN_OUT_SECONDS))
 
 
 def bearer(header: str | None) -> str:
@@ -98,10 +111,10 @@ def _digest(ticket: str) -> str:
     return hashlib.sha256(ticket.encode()).hexdigest()
 
 
-async def make_ticket(store: Store, player: str) -> str:
+async def make_ticket(store: Store, identity: Identity) -> str:
     """A single-use sign-in ticket for a player."""
     ticket = secrets.token_urlsafe(24)
-    await store.put_sign_in_ticket(_digest(ticket), player, TICKET_SECONDS)
+    await store.put_sign_in_ticket(_digest(ticket), _encoder.encode((identity.subject, identity.issued_ms)), TICKET_SECONDS)
     return ticket
 
 
@@ -111,7 +124,8 @@ async def redeem_ticket(store: Store, ticket: str) -> Identity:
     Raises:
         SignInError: it was used before, is too old, or never existed.
     """
-    player = await store.take_sign_in_ticket(_digest(ticket)) if 0 < len(ticket) <= 100 else None
-    if player is None:
+    found = await store.take_sign_in_ticket(_digest(ticket)) if 0 < len(ticket) <= 100 else None
+    if found is None:
         raise SignInError("the sign-in ticket was used before or is older than 30 seconds; ask for another one")
-    return Identity(player, frozenset({"player"}))
+    player, issued_ms = _ticket_decoder.decode(found)
+    return Identity(player, frozenset({"player"}), issued_ms)

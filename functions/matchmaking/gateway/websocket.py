@@ -6,11 +6,14 @@ import logging
 from quart import Blueprint, Websocket, current_app, websocket
 
 from matchmaking.protocol.close_codes import CloseCode
-from matchmaking.protocol.messages import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX, ErrorData, encode
+from matchmaking.protocol.connection import Connection
+from matchmaking.protocol.messages import ErrorData, encode
+from matchmaking.protocol.opening import SUBPROTOCOL, Offer, parse_offer
 from matchmaking.store.errors import StoreError
 from matchmaking.telemetry.logs import happened
 
-from .errors import SignInError
+from .arrival import arrive
+from .errors import ShutOutError, SignInError
 from .hub import Hub
 from .services import Services
 from .session import Session
@@ -26,14 +29,14 @@ async def connect(player_id: str) -> None:
     """One player's connection, from sign-in to its end."""
     services: Services = current_app.extensions["services"]
     socket: Websocket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the proxy costs a look-up for each message
-    offered = SUBPROTOCOL in socket.requested_subprotocols
-    await socket.accept(subprotocol=SUBPROTOCOL if offered else None)
-    if not offered:
+    offer = parse_offer(socket.requested_subprotocols)
+    await socket.accept(subprotocol=SUBPROTOCOL if offer.speaks else None)
+    if not offer.speaks:
         await _refuse(services, socket, CloseCode.SUBPROTOCOL_REQUIRED, f"offer the subprotocol `{SUBPROTOCOL}`")
         return
     try:
         _check_origin(services, socket)
-        identity = await _identify(services, socket)
+        identity = await _identify(services, socket, offer)
         if identity.subject != player_id:
             raise SignInError("the token is another player's", forbidden=True)
         if "player" not in identity.scopes:
@@ -41,7 +44,16 @@ async def connect(player_id: str) -> None:
         if services.hub.draining:
             await _refuse(services, socket, CloseCode.SERVICE_RESTART, "this gateway is going away; connect again")
             return
-        session = await services.hub.connect(player_id, socket.send, socket.close)
+        hub = services.hub
+
+        def make(connection: Connection) -> Session:
+            return Session(hub, connection, socket.send, socket.close, identity.issued_ms)
+
+        session = await arrive(hub, identity, offer.resume, make)
+    except ShutOutError as error:
+        code = CloseCode.BANNED if error.why == "banned" else CloseCode.UNAUTHORIZED
+        await _refuse(services, socket, code, str(error))
+        return
     except SignInError as error:
         await _refuse(services, socket, CloseCode.FORBIDDEN if error.forbidden else CloseCode.UNAUTHORIZED, str(error))
         return
@@ -75,10 +87,9 @@ def _check_origin(services: Services, socket: Websocket) -> None:
         raise SignInError("this origin may not connect; it is not among MATCHMAKING_ALLOWED_ORIGINS", forbidden=True)
 
 
-async def _identify(services: Services, socket: Websocket) -> Identity:
-    for offered in socket.requested_subprotocols:
-        if offered.startswith(TICKET_SUBPROTOCOL_PREFIX):
-            return await redeem_ticket(services.store, offered.removeprefix(TICKET_SUBPROTOCOL_PREFIX))
+async def _identify(services: Services, socket: Websocket, offer: Offer) -> Identity:
+    if offer.ticket is not None:
+        return await redeem_ticket(services.store, offer.ticket)
     return services.verifier.verify(bearer(socket.headers.get("Authorization")))
 
 

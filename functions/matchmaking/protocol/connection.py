@@ -1,14 +1,17 @@
 """One client connection after sign-in, as a pure function: what happened goes in, what to do comes out.
 
     open ──Tick after two missed heartbeats──▶ closing (4408)
-    open ──Superseded by a newer generation──▶ closing (4409)
+    open ──Superseded by a newer generation──▶ closing (4409; 4410 or 4411 if the player was shut out)
     open ──too many bad messages────────────▶ closing (4400)
+    open ──goes on over a limit─────────────▶ closing (4429)
+    open ──the outbox lacks what was missed──▶ renewed on the same socket: `hello`, `snapshot`
 
 Events of the player's outbox go to the socket strictly by their numbers: the next number is delivered, a smaller one is a repeat and is dropped, a larger
 one means that a publication was lost, so the outbox is read from the last number that was sent. The outbox is the truth; the bus only saves time.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,33 +19,23 @@ from msgspec.structs import replace
 from .close_codes import CloseCode
 from .effects import *
 from .events import MATCH_READY, TICKET_ENDED, StoredEvent, rfc3339
-from .happenings import Event, Joined, Looked, Malformed, OutboxRead, Published, Received, Refused, Resync, Superseded, Tick
+from .happenings import *
 from .messages import (
     Ack,
-    ClientMessage,
     ErrorData,
     Heartbeat,
     HeartbeatAckData,
     QueueJoin,
     QueueJoinedData,
     QueueLeave,
-    QueuePlace,
     QueueUpdateData,
 )
 from .session_messages import MatchAccept, MatchDecline
 
 BAD_MESSAGES = 10  # within BAD_WINDOW; a client that sends more is broken or hostile
 BAD_WINDOW = 60.0  # s
+LIMITED_MESSAGES = 100  # within BAD_WINDOW; a client that was told to wait, and does not
 MISSED_HEARTBEATS = 2
-
-
-class Waiting(Struct, frozen=True):
-    """The ticket that this connection knows of; `shown` is the last update that went out, to send only what changed."""
-
-    place: QueuePlace
-    enqueued: float
-    shown: tuple[int, int, str] = (0, 0, "")
-    shown_at: float = 0.0
 
 
 class Connection(Struct, frozen=True):
@@ -56,6 +49,7 @@ class Connection(Struct, frozen=True):
         catching_up: an outbox read is under way.
         joining: how many joins wait for the store's answer; their tickets' ends are held back until the client has been told of the tickets.
         ahead: the largest number that came by the bus but could not go out yet.
+        bad, limited: how many bad messages, and messages over a limit, there were since a moment.
     """
 
     player: str
@@ -67,8 +61,8 @@ class Connection(Struct, frozen=True):
     catching_up: bool = False
     joining: int = 0
     ahead: int = 0
-    bad: int = 0
-    bad_since: float = 0.0
+    bad: tuple[int, float] = (0, 0.0)
+    limited: tuple[int, float] = (0, 0.0)
     closing: bool = False
 
 
@@ -86,56 +80,58 @@ def step(connection: Connection, event: Event, now: float) -> Step:
     Returns:
         the new state, and what to do, in order.
     """
-    if connection.closing:
-        return connection, ()
-    match event:
-        case Received(message):
-            return _received(replace(connection, last_heard=now), message, now)
-        case Published(stored):
-            return _published(connection, stored)
-        case Looked():
-            return _looked(connection, event, now)
-        case Malformed(code, text):
-            return _malformed(replace(connection, last_heard=now), ErrorData(code, text), now)
-        case Joined():
-            return _joined(connection, event, now)
-        case Refused(error, join):
-            connection, late = _join_answered(connection) if join else (connection, ())
-            return connection, (Send(error), *late)
-        case OutboxRead(events):
-            return _outbox_read(connection, events)
-        case Resync():
-            return _catch_up(connection)
-        case Superseded(generation):
-            return _close(connection, CloseCode.REPLACED) if generation > connection.generation else (connection, ())
-        case Tick():
-            silent = now - connection.last_heard > MISSED_HEARTBEATS * connection.heartbeat_interval
-            return _close(connection, CloseCode.HEARTBEAT_TIMEOUT) if silent else (connection, ())
+    return (connection, ()) if connection.closing else _STEPS[type(event)](connection, event, now)
 
 
-def _received(connection: Connection, message: ClientMessage, now: float) -> Step:
-    match message:
-        case Heartbeat():
-            return connection, (Send(HeartbeatAckData(rfc3339(now))),)
-        case QueueJoin(data):
-            return replace(connection, joining=connection.joining + 1), (JoinQueue(data),)
-        case QueueLeave(data):
-            return connection, (LeaveQueue(data.op_id),)
-        case MatchAccept(data) | MatchDecline(data):
-            return connection, (AnswerMatch(data, isinstance(message, MatchAccept)),)
-        case Ack(data):
-            if data.seq > connection.sent:
-                error = ErrorData("invalid_ack", f"seq {data.seq} was never sent here; the latest is {connection.sent}")
-                return _malformed(connection, error, now)
-            return connection, (TrimOutbox(data.seq),)
+def _received(connection: Connection, event: Received, now: float) -> Step:
+    return _MESSAGES[type(event.message)](replace(connection, last_heard=now), event.message, now)
 
 
-def _malformed(connection: Connection, error: ErrorData, now: float) -> Step:
-    fresh = now - connection.bad_since > BAD_WINDOW
-    connection = replace(connection, bad=1 if fresh else connection.bad + 1, bad_since=now if fresh else connection.bad_since)
-    if connection.bad > BAD_MESSAGES:
+def _acknowledged(connection: Connection, message: Ack, now: float) -> Step:
+    seq = message.data.seq
+    if seq > connection.sent:
+        return _bad(connection, ErrorData("invalid_ack", f"seq {seq} was never sent here; the latest is {connection.sent}"), now)
+    return connection, (TrimOutbox(seq),)
+
+
+def _limited(connection: Connection, event: Limited, now: float) -> Step:
+    connection = replace(connection, limited=_recent(connection.limited, now), last_heard=now)
+    if connection.limited[0] > LIMITED_MESSAGES:
+        return _close(connection, CloseCode.RATE_LIMITED)
+    text = f"too many messages; wait {event.retry_after:g} s, then repeat this one"
+    return connection, (Send(ErrorData("rate_limited", text, event.op_id, event.retry_after)),)
+
+
+def _bad(connection: Connection, error: ErrorData, now: float) -> Step:
+    connection = replace(connection, bad=_recent(connection.bad, now), last_heard=now)
+    if connection.bad[0] > BAD_MESSAGES:
         return _close(connection, CloseCode.PROTOCOL_ABUSE)
     return connection, (Send(error),)
+
+
+def _recent(count: tuple[int, float], now: float) -> tuple[int, float]:
+    """One more within the window, or the first of a new one."""
+    many, since = count
+    return (1, now) if now - since > BAD_WINDOW else (many + 1, since)
+
+
+def _refused(connection: Connection, event: Refused, _: float) -> Step:
+    connection, late = _join_answered(connection) if event.join else (connection, ())
+    return connection, (Send(event.error), *late)
+
+
+def _superseded(connection: Connection, event: Superseded, _: float) -> Step:
+    return _close(connection, event.code) if event.generation > connection.generation else (connection, ())
+
+
+def _renewed(connection: Connection, event: Renewed, _: float) -> Step:
+    began = replace(connection, generation=event.generation, sent=event.sent, waiting=event.waiting, catching_up=False, ahead=0)
+    return began, ()
+
+
+def _ticked(connection: Connection, _: Tick, now: float) -> Step:
+    silent = now - connection.last_heard > MISSED_HEARTBEATS * connection.heartbeat_interval
+    return _close(connection, CloseCode.HEARTBEAT_TIMEOUT) if silent else (connection, ())
 
 
 def _joined(connection: Connection, event: Joined, now: float) -> Step:
@@ -168,7 +164,8 @@ def _looked(connection: Connection, event: Looked, now: float) -> Step:
     return replace(connection, waiting=replace(waiting, shown=shown, shown_at=now)), (Send(update),)
 
 
-def _published(connection: Connection, event: StoredEvent) -> Step:
+def _published(connection: Connection, published: Published, _: float) -> Step:
+    event = published.event
     if event.seq <= connection.sent:
         return connection, ()  # a repeat
     if connection.catching_up or connection.joining:
@@ -178,16 +175,24 @@ def _published(connection: Connection, event: StoredEvent) -> Step:
     return _deliver(connection, event)
 
 
-def _outbox_read(connection: Connection, events: tuple[StoredEvent, ...]) -> Step:
-    connection = replace(connection, catching_up=False)
+def _outbox_read(connection: Connection, read: OutboxRead, _: float) -> Step:
+    if read.generation > connection.generation:
+        return _close(connection, CloseCode.REPLACED)  # the message that said so was lost
+    if read.generation < connection.generation or read.latest - connection.sent != len(read.events):
+        return connection, (Renew(),)  # rolled back, or trimmed: what is missing cannot be had any more
+    connection, effects = _deliver_all(replace(connection, catching_up=False), read.events)
+    if effects and connection.ahead > connection.sent:  # something came while the read was under way
+        connection, again = _catch_up(connection)
+        effects += again
+    return connection, effects
+
+
+def _deliver_all(connection: Connection, events: tuple[StoredEvent, ...]) -> Step:
     effects: tuple[Effect, ...] = ()
     for event in events:
         if event.seq > connection.sent:
             connection, more = _deliver(connection, event)
             effects += more
-    if effects and connection.ahead > connection.sent:  # something came while the read was under way
-        connection, again = _catch_up(connection)
-        effects += again
     return connection, effects
 
 
@@ -209,3 +214,30 @@ def _close(connection: Connection, code: CloseCode) -> Step:
 def closing(connection: Connection) -> Connection:
     """The connection once it was decided, outside, that its socket closes: nothing happens on it any more."""
     return replace(connection, closing=True)
+
+
+# What happens on an open connection, and what follows from it; a new kind of event or message is one line here.
+_STEPS: dict[type, Callable[[Connection, Any, float], Step]] = {
+    Received: _received,
+    Malformed: lambda connection, event, now: _bad(connection, ErrorData(event.code, event.text), now),
+    Limited: _limited,
+    Joined: _joined,
+    Refused: _refused,
+    Published: _published,
+    Missed: lambda connection, event, _: _deliver_all(connection, event.events),
+    OutboxRead: _outbox_read,
+    Looked: _looked,
+    Resync: lambda connection, _, __: _catch_up(connection),
+    Superseded: _superseded,
+    Renewed: _renewed,
+    Tick: _ticked,
+}
+
+_MESSAGES: dict[type, Callable[[Connection, Any, float], Step]] = {
+    Heartbeat: lambda connection, _, now: (connection, (Send(HeartbeatAckData(rfc3339(now))),)),
+    QueueJoin: lambda connection, message, _: (replace(connection, joining=connection.joining + 1), (JoinQueue(message.data),)),
+    QueueLeave: lambda connection, message, _: (connection, (LeaveQueue(message.data.op_id),)),
+    MatchAccept: lambda connection, message, _: (connection, (AnswerMatch(message.data, True),)),
+    MatchDecline: lambda connection, message, _: (connection, (AnswerMatch(message.data, False),)),
+    Ack: _acknowledged,
+}

@@ -53,10 +53,14 @@ class TrimOutbox(Struct, frozen=True):
     upto: int
 
 
+class Renew(Struct, frozen=True):
+    """Start the session anew on the same socket: `hello` and `snapshot`."""
+
+
 class Close(Struct, frozen=True):
     """Close the socket."""
 
     code: CloseCode
 
 
-Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | AnswerMatch | ReadOutbox | TrimOutbox | Close
+Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | AnswerMatch | ReadOutbox | TrimOutbox | Renew | Close

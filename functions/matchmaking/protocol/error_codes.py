@@ -11,7 +11,9 @@ class ErrorCode(NamedTuple):
 
 
 ERROR_CODES: dict[str, ErrorCode] = {
-    "invalid_json": ErrorCode("The frame is no JSON text."),
+    "invalid_json": ErrorCode(
+        "The frame is no JSON text, or one that readers understand differently: a name twice, NaN, an integer beyond 2^53, more than 8 levels."
+    ),
     "unknown_type": ErrorCode("There is no message of that type."),
     "invalid_message": ErrorCode("A field is missing, has the wrong type or is out of bounds; the text names it."),
     "message_too_big": ErrorCode("More than 16 KiB in a message."),
@@ -45,6 +47,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "unauthorized": ErrorCode("Not signed in; the socket closes with 4401."),
     "forbidden": ErrorCode("The token is for another player, another purpose or another page; the socket closes with 4403."),
     "subprotocol_required": ErrorCode("The subprotocol `gsm.v1` was not offered; the socket closes with 4406."),
+    "banned": ErrorCode("The player is banned; the text says why. The socket closes with 4411."),
+    "rate_limited": ErrorCode("Too much in too short a time; wait for `retry_after`. Who goes on is closed with 4429.", again=True),
     "service_restart": ErrorCode("The gateway is going away; the socket closes with 1012.", again=True),
     "try_again_later": ErrorCode("The store cannot be reached; the socket closes with 1013.", again=True),
 }

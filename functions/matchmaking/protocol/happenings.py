@@ -4,8 +4,18 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from .close_codes import CloseCode
 from .events import StoredEvent
 from .messages import ClientMessage, ErrorData, QueuePlace, Why
+
+
+class Waiting(Struct, frozen=True):
+    """The ticket that a connection knows of; `shown` is the last update that went out, to send only what changed."""
+
+    place: QueuePlace
+    enqueued: float
+    shown: tuple[int, int, str] = (0, 0, "")
+    shown_at: float = 0.0
 
 
 class Received(Struct, frozen=True):
@@ -19,6 +29,13 @@ class Malformed(Struct, frozen=True):
 
     code: str
     text: str
+
+
+class Limited(Struct, frozen=True):
+    """The client sent a message over a limit; it is not carried out."""
+
+    retry_after: float
+    op_id: str = ""
 
 
 class Joined(Struct, frozen=True):
@@ -46,7 +63,20 @@ class Published(Struct, frozen=True):
 
 
 class OutboxRead(Struct, frozen=True):
-    """The outbox after `sent`, in order; possibly nothing."""
+    """The outbox after `sent`, in order; possibly nothing.
+
+    Attributes:
+        latest: the number of the player's latest event.
+        generation: that of the player's live connection.
+    """
+
+    events: tuple[StoredEvent, ...]
+    latest: int
+    generation: int
+
+
+class Missed(Struct, frozen=True):
+    """What a client that resumes has missed: the events right after `sent`, in order."""
 
     events: tuple[StoredEvent, ...]
 
@@ -66,13 +96,24 @@ class Resync(Struct, frozen=True):
 
 
 class Superseded(Struct, frozen=True):
-    """The player connected elsewhere, as this generation."""
+    """The player connected elsewhere, as this generation; or was shut out, which `code` says."""
 
     generation: int
+    code: CloseCode = CloseCode.REPLACED
+
+
+class Renewed(Struct, frozen=True):
+    """The session began anew on the same socket, after event `sent`."""
+
+    generation: int
+    sent: int
+    waiting: Waiting | None
 
 
 class Tick(Struct, frozen=True):
     """Time passed."""
 
 
-Event: TypeAlias = Received | Malformed | Joined | Refused | Published | OutboxRead | Looked | Resync | Superseded | Tick
+Event: TypeAlias = (
+    Received | Malformed | Limited | Joined | Refused | Published | Missed | OutboxRead | Looked | Resync | Superseded | Renewed | Tick
+)

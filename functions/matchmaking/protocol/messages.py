@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct, field
 
 from .from_client import *
+from .opening import *
+from .strict_json import AmbiguousJsonError, check
 from .to_client import *
 
-SUBPROTOCOL = "gsm.v1"
-TICKET_SUBPROTOCOL_PREFIX = "ticket."  # browsers: the single-use sign-in ticket travels as a second subprotocol
 MAX_MESSAGE_BYTES = 16 * 1024
 
 
@@ -38,6 +38,10 @@ class _Typed(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(ClientMessage)
 _type_decoder = msgspec.json.Decoder(_Typed)
 _encoder = msgspec.json.Encoder()
+_HEARTBEAT = Heartbeat()
+_HEARTBEATS = frozenset({  # the most frequent message, as most clients write it, needs no reading
+    '{"type":"heartbeat"}', '{"type":"heartbeat","data":{}}', '{"type": "heartbeat"}', '{"type": "heartbeat", "data": {}}',
+})  # fmt: skip
 
 
 class BadMessageError(Exception):
@@ -52,16 +56,21 @@ def decode(text: str | bytes) -> ClientMessage:
     """Read a client's frame.
 
     Raises:
-        BadMessageError: `invalid_json`, `unknown_type`, `invalid_message` (a field is missing, has a wrong type or is out of bounds), or
-            `message_too_big`.
+        BadMessageError: `invalid_json` (no JSON, or JSON that readers understand differently), `unknown_type`, `invalid_message` (a field is missing,
+            has a wrong type or is out of bounds), or `message_too_big`.
     """
+    if text in _HEARTBEATS:
+        return _HEARTBEAT
     if len(text) > MAX_MESSAGE_BYTES:
         raise BadMessageError("message_too_big", f"a message has at most {MAX_MESSAGE_BYTES} bytes")
     try:
+        check(text if isinstance(text, str) else text.decode())
         message: ClientMessage = _decoder.decode(text)
+    except AmbiguousJsonError as error:
+        raise BadMessageError("invalid_json", str(error)) from error
     except msgspec.ValidationError as error:
         raise _explain(text, str(error)) from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadMessageError("invalid_json", f"not a JSON text: {str(error)[:200]}") from error
     return message
 

@@ -1,6 +1,6 @@
 """What gateways send."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -8,15 +8,16 @@ from .session_messages import MATCH_CANCELLED, MatchCancelledData, SessionData
 
 
 class HelloData(Struct, frozen=True):
-    """The connection is live.
+    """The connection is live. Comes first, and once more if the session must start anew on the same socket; a `snapshot` follows unless it was resumed.
 
     Attributes:
         player_id: as whom.
         heartbeat_interval: seconds; the client sends a heartbeat at least that often.
         epoch: names the store's history; numbers of another epoch mean nothing.
-        seq: the number of the latest event before this connection.
+        seq: the events after this number follow on this connection.
         generation: how many connections this player has had.
-        resumed: whether missed events follow; if not, a snapshot follows where there is anything to tell.
+        resumed: the missed events follow, each once and in order; if not, a `snapshot` follows, and what was known before counts no more.
+        resume_token: what to offer, with epoch and the last event's number, to resume this session on the next connection.
     """
 
     player_id: str
@@ -25,6 +26,7 @@ class HelloData(Struct, frozen=True):
     seq: int
     generation: int
     resumed: bool = False
+    resume_token: str = ""
 
 
 class QueuePlace(Struct, frozen=True):
@@ -114,11 +116,19 @@ class MatchFoundData(Struct, frozen=True):
 
 
 class SnapshotData(Struct, frozen=True):
-    """The player's state, whole: what a client needs when it cannot resume."""
+    """The player's state, whole: what a client needs when it cannot resume.
+
+    Attributes:
+        ticket: where the player waits.
+        match: the match that the player was last put in, if that was lately.
+        session: the live session that the player is in.
+        party: the player's party.
+    """
 
     ticket: QueuePlace | None = None
     match: MatchFoundData | None = None
     session: SessionData | None = None
+    party: dict[str, Any] | None = None
 
 
 class ErrorData(Struct, frozen=True):
@@ -149,7 +159,7 @@ class GameStateUpdateData(Struct, frozen=True):
     """A live session's state changed."""
 
     session_id: str
-    state: dict[str, object]
+    state: dict[str, Any]
     timestamp: str
 
 

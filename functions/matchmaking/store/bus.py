@@ -55,6 +55,7 @@ class Bus:
         self._own = keys.gateway_channel(gateway)
         self._pubsub: Any = client.pubsub()
         self._on_message, self._on_resync, self._on_canary = on_message, on_resync, on_canary
+        self._users: dict[str, int] = {}
         self._confirmations: dict[str, asyncio.Future[None]] = {}
         self._heard = time.monotonic()
         self._broken = False
@@ -82,6 +83,7 @@ class Bus:
             StoreUnavailableError: it has not within five seconds.
         """
         channel = keys.updates_channel(player)
+        self._users[channel] = self._users.get(channel, 0) + 1
         confirmed = self._confirmations.get(channel)
         if confirmed is None:
             confirmed = self._confirmations[channel] = asyncio.get_running_loop().create_future()
@@ -92,8 +94,13 @@ class Bus:
             raise StoreUnavailableError("Redis has not confirmed a subscription in time") from error
 
     async def unsubscribe(self, player: str) -> None:
-        """Hear a player's updates no more."""
+        """Hear a player's updates no more, once for each `subscribe`: connections of one player overlap."""
         channel = keys.updates_channel(player)
+        users = self._users.get(channel, 0) - 1
+        if users > 0:
+            self._users[channel] = users
+            return
+        self._users.pop(channel, None)
         self._confirmations.pop(channel, None)
         with contextlib.suppress(StoreError):
             await self._command(self._pubsub.unsubscribe(channel))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from matchmaking.core.pool import PoolRules
-from matchmaking.protocol.events import StoredEvent
 
 from . import values
 from .session_interface import SessionStore
@@ -13,10 +12,15 @@ LATE_JOIN_MS = 60_000  # an enqueue that comes later than this after its reserva
 MARK_MS = 180_000  # how long the mark of an ended ticket is kept: three times as long as an enqueue can be late
 LOG_CAP = 20_000  # entries of a queue's change log; a matcher that falls behind further reads the queue anew
 OUTBOX_CAP = 256  # events kept for one player
+CONNECTION_SECONDS = 90_000  # what is known of a connection is kept for so long after it was last heard of; a little longer than its outbox
+SIGN_OUT_SECONDS = 30 * 86_400  # a sign-out is remembered for so long; tokens older than that are refused anyway
 PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not connected
 WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of five minutes
 WAIT_WINDOWS = 3  # how many of them are kept, the present one included
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
+
+
+NEW = values.Arrival()
 
 
 class JoiningStore(Protocol):
@@ -87,7 +91,7 @@ class DeliveryStore(Protocol):
     async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
         """Claim outbox entries that nobody relayed for `idle` seconds."""
 
-    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
+    async def outbox(self, player: str, after: int) -> values.Outbox:
         """The player's outbox after a number, in order."""
 
     async def trim(self, player: str, seq: int) -> None:
@@ -100,8 +104,23 @@ class DeliveryStore(Protocol):
 class ConnectionStore(Protocol):
     """Players' connections, signs of life, and sign-in."""
 
-    async def take_over(self, player: str, gateway: str, *, resumes: bool) -> values.Takeover:
-        """Make this the player's one live connection."""
+    async def take_over(self, player: str, gateway: str, arrival: values.Arrival = NEW) -> values.Takeover:
+        """Make this the player's one live connection, unless the player may not come in."""
+
+    async def sign_out(self, player: str) -> int:
+        """Tokens issued until now count no more; the generation under which what the player holds can be cancelled."""
+
+    async def ban(self, player: str, seconds: float | None, reason: str) -> int:
+        """Keep a player out, for a time or for good; the generation as for `sign_out`."""
+
+    async def unban(self, player: str) -> bool:
+        """Let a banned player in again; whether one was banned."""
+
+    async def access(self, player: str, issued_ms: int) -> values.Access:
+        """Whether a player whose token was issued at this time may come in."""
+
+    async def keep(self, players: Sequence[str]) -> None:
+        """These players' connections live on: what is known of them must not expire."""
 
     async def disconnect(self, player: str, generation: int) -> bool:
         """The live connection is gone."""
@@ -118,11 +137,11 @@ class ConnectionStore(Protocol):
     async def positions(self, pool: str, region: str, mode: str, tickets: Sequence[str]) -> values.Standings:
         """How tickets stand in their queue."""
 
-    async def put_sign_in_ticket(self, digest: str, player: str, seconds: int) -> None:
+    async def put_sign_in_ticket(self, digest: str, identity: bytes, seconds: int) -> None:
         """Keep a browser's single-use sign-in ticket."""
 
-    async def take_sign_in_ticket(self, digest: str) -> str | None:
-        """The player that a sign-in ticket stands for; it works once."""
+    async def take_sign_in_ticket(self, digest: str) -> bytes | None:
+        """Whom a sign-in ticket stands for; it works once."""
 
 
 class PoolStore(Protocol):

@@ -17,7 +17,7 @@ PRESENCE = "presence"
 POOLS = "pools"
 POOL_OWNERS = "pool-owners"  # HASH: pool → who declared it, and since when it is being deleted (JSON)
 PROFILES = "player:{*}:profile"  # a pattern: every profile
-STORE_EPOCH = "epoch"
+STORE_EPOCH = "store:epoch"
 QUEUE_STATUS_CHANNEL = "queue:status"
 ANNOUNCEMENTS_CHANNEL = "system:announcements"
 TIMER_SHARDS = 4
@@ -97,7 +97,7 @@ def statistics(pool: str, region: str, mode: str) -> str:
 
 
 def connection(player: str) -> str:
-    """HASH: generation, gateway, number of the latest outbox event."""
+    """HASH: generation, gateway, number of the latest outbox event; epoch and hashes of the tokens that resume the session."""
     return f"player:{{{_player(player)}}}:connection"
 
 
@@ -109,6 +109,11 @@ def ticket(player: str) -> str:
 def player_outbox(player: str) -> str:
     """STREAM: the player's events, ids `seq-0` without gaps, capped by count and age."""
     return f"player:{{{_player(player)}}}:outbox"
+
+
+def access(player: str) -> str:
+    """HASH: when the player signed out (tokens issued before count no more), until when the player is banned, and why."""
+    return f"player:{{{_player(player)}}}:access"
 
 
 def profile(player: str) -> str:

@@ -2,6 +2,7 @@
 
 from .on_redis.connections import RedisConnections
 from .on_redis.delivery import RedisDelivery
+from .on_redis.epoch import RedisEpoch
 from .on_redis.joining import RedisJoining
 from .on_redis.matching import RedisMatching
 from .on_redis.owners import RedisOwners
@@ -9,5 +10,5 @@ from .on_redis.pools import RedisPools
 from .on_redis.sessions import RedisSessions
 
 
-class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners, RedisSessions):
+class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners, RedisSessions, RedisEpoch):
     """`interface.Store` on one Redis primary, a Sentinel's primary, or a Redis Cluster."""

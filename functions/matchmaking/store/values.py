@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
+from matchmaking.protocol.events import StoredEvent
+
 
 class Place(Struct, frozen=True):
     """A ticket and the queue it belongs to."""
@@ -79,19 +81,61 @@ class Holding(Struct, frozen=True):
     leader: str = ""
 
 
+class Arrival(Struct, frozen=True):
+    """How a connection comes: what it offers to resume, and the token that the next one may resume it with.
+
+    Attributes:
+        epoch: the store's history, as the gateway knows it.
+        token: hash of the resume token that is handed out.
+        offered: hash of the resume token that the client offers; empty if it starts anew.
+        seq: the number of the last event that the client has.
+        issued_ms: when the sign-in token was issued.
+        renews: the generation of a live connection that is renewed in place.
+    """
+
+    epoch: str = ""
+    token: str = ""
+    offered: str = ""
+    seq: int | None = None
+    issued_ms: int = 0
+    renews: int | None = None
+
+
 class Takeover(Struct, frozen=True):
     """The answer to `take_over`: the player's state as this connection begins.
 
     Attributes:
+        status: `live`; `stale` (the connection to renew was replaced); `banned`; `signed_out` (the sign-in token was issued before).
+        detail: why the player is banned.
         seq: the number of the latest event in the outbox.
+        resumed: the client has its session back; `missed` are the events that it has not seen.
         match_seq, match_data: the latest match's event number and its `match_ready` data, if there was one lately.
     """
 
-    generation: int
-    seq: int
-    held: Place | None
+    status: Literal["live", "stale", "banned", "signed_out"]
+    detail: str = ""
+    generation: int = 0
+    seq: int = 0
+    resumed: bool = False
+    held: Place | None = None
     match_seq: int = 0
     match_data: bytes = b""
+    missed: tuple[StoredEvent, ...] = ()
+
+
+class Outbox(Struct, frozen=True):
+    """A player's outbox after a number: its events, the number of the latest event ever, and the generation of the live connection."""
+
+    generation: int
+    seq: int
+    events: tuple[StoredEvent, ...]
+
+
+class Access(Struct, frozen=True):
+    """Whether a player may come in; `detail` is why one is banned."""
+
+    status: Literal["granted", "banned", "signed_out"]
+    detail: str = ""
 
 
 class Standing(Struct, frozen=True):

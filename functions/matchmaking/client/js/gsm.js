@@ -26,7 +26,10 @@ export const CLOSE_CODES = {
   4406: { reconnect: "no", wait: 0 },
   4408: { reconnect: "yes", wait: 0 },
   4409: { reconnect: "no", wait: 0 },
+  4410: { reconnect: "no", wait: 0 },
+  4411: { reconnect: "no", wait: 0 },
   4413: { reconnect: "yes", wait: 0 },
+  4429: { reconnect: "yes", wait: 30 },
 };
 
 const LOST = { reconnect: "yes", wait: 0 };

@@ -43,9 +43,10 @@ class MemoryDelivery(MemoryPart):
             outbox[name] = (outbox[name][0], now)
         return [values.PendingEntry(name, outbox[name][0]) for name in found]
 
-    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
-        """In order."""
-        return [event for event in self._player(player).outbox if event.seq > seq]
+    async def outbox(self, player: str, after: int) -> values.Outbox:
+        """See `outbox.lua`."""
+        state = self._player(player)
+        return values.Outbox(state.generation, state.seq, tuple(event for event in state.outbox if event.seq > after))
 
     async def trim(self, player: str, seq: int) -> None:
         """Forget events up to a number."""

@@ -64,6 +64,12 @@ class PlayerState(msgspec.Struct):
     recent: tuple[str, ...] = ()
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     matches: list[bytes] = msgspec.field(default_factory=list)
+    epoch: str = ""
+    resume: str = ""
+    resume_before: str = ""
+    signed_out: int | None = None
+    banned_until: float | None = None
+    ban_reason: str = ""
 
 
 class SessionState(msgspec.Struct):
@@ -91,7 +97,7 @@ class MemoryPart:
         self._rules: dict[str, tuple[int, PoolRules]] = {}
         self._owners: dict[str, values.PoolOwner] = {}
         self._presence: dict[str, int] = {}
-        self._sign_in: dict[str, tuple[str, int]] = {}
+        self._sign_in: dict[str, tuple[bytes, int]] = {}
         self._epoch = secrets.token_hex(4)
         self._entries = itertools.count(1)
         self.published: list[tuple[str, str, bytes]] = []

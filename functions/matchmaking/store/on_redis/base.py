@@ -8,6 +8,7 @@ import msgspec
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
 from matchmaking.store.calls import Calls, translate
 
@@ -62,6 +63,14 @@ def word(reply: bytes) -> Any:
     return reply.decode()
 
 
+def stored_events(entries: Any) -> tuple[StoredEvent, ...]:
+    """Outbox entries as a script replies them; an entry's id is its number."""
+    found = []
+    for entry, (_, kind, _, data, _, at) in entries:
+        found.append(StoredEvent(int(entry.split(b"-")[0]), kind.decode(), data, at.decode()))
+    return tuple(found)
+
+
 class RedisPart:
     """One Redis primary, a Sentinel's primary, or a Redis Cluster."""
 
@@ -69,6 +78,8 @@ class RedisPart:
         self._client = client
         self._calls = Calls(client)
         self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._epoch = ""
+        self._offsets: dict[str, int] = {}
 
     async def close(self) -> None:
         """Finish the calls under way; the client belongs to who opened it."""

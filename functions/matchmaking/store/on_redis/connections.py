@@ -1,27 +1,75 @@
 """Players' connections, signs of life, and sign-in."""
 
+import asyncio
 from collections.abc import Sequence
 
 from matchmaking.store import keys, values
-from matchmaking.store.interface import PRESENCE_MS
+from matchmaking.store.interface import CONNECTION_SECONDS, NEW, PRESENCE_MS, SIGN_OUT_SECONDS
 
-from .base import RedisPart, pool_keys, queue_keys, seconds
+from .base import RedisPart, pool_keys, queue_keys, seconds, stored_events, word
 
 
 class RedisConnections(RedisPart):
     """See `interface.ConnectionStore`."""
 
-    async def take_over(self, player: str, gateway: str, *, resumes: bool) -> values.Takeover:
+    async def take_over(self, player: str, gateway: str, arrival: values.Arrival = NEW) -> values.Takeover:
         """See `take_over.lua`."""
         reply = await self._calls.call(
             "take_over",
-            [keys.connection(player), keys.ticket(player), keys.player_outbox(player)],
+            [keys.connection(player), keys.ticket(player), keys.player_outbox(player), keys.access(player)],
             player,
             gateway,
-            "1" if resumes else "",
+            arrival.epoch,
+            arrival.token,
+            arrival.offered,
+            "" if arrival.seq is None else arrival.seq,
+            arrival.issued_ms,
+            "" if arrival.renews is None else arrival.renews,
         )
-        held = values.Place(*(part.decode() for part in reply[4:8])) if reply[4] else None
-        return values.Takeover(reply[2], int(reply[3]), held, int(reply[8] or 0), reply[9])
+        _, _, status, detail, generation, seq, resumed, *place, match_seq, match_data, missed = reply
+        held = values.Place(*(part.decode() for part in place)) if place[0] else None
+        return values.Takeover(
+            word(status),
+            detail.decode(),
+            generation,
+            int(seq),
+            bool(resumed),
+            held,
+            int(match_seq or 0),
+            match_data,
+            stored_events(missed),
+        )
+
+    async def sign_out(self, player: str) -> int:
+        """See `shut_out.lua`."""
+        return await self._shut_out(player, "signed_out", None, "")
+
+    async def ban(self, player: str, seconds: float | None, reason: str) -> int:
+        """See `shut_out.lua`."""
+        return await self._shut_out(player, "banned", seconds, reason)
+
+    async def _shut_out(self, player: str, how: str, seconds: float | None, reason: str) -> int:
+        ban_ms = "" if seconds is None else int(seconds * 1000)
+        reply = await self._calls.call(
+            "shut_out", [keys.connection(player), keys.access(player)], player, how, ban_ms, reason, SIGN_OUT_SECONDS
+        )
+        return int(reply[2])
+
+    async def unban(self, player: str) -> bool:
+        """A sign-out before stays true."""
+        removed: int = await self._calls.command("HDEL", keys.access(player), "banned_until", "ban_reason")
+        if removed:
+            await self._calls.command("EXPIRE", keys.access(player), SIGN_OUT_SECONDS)
+        return removed > 0
+
+    async def access(self, player: str, issued_ms: int) -> values.Access:
+        """See `access.lua`."""
+        reply = await self._calls.call("access", [keys.access(player)], player, issued_ms)
+        return values.Access(word(reply[2]), reply[3].decode())
+
+    async def keep(self, players: Sequence[str]) -> None:
+        """Their time to live begins anew."""
+        await asyncio.gather(*(self._calls.command("EXPIRE", keys.connection(player), CONNECTION_SECONDS) for player in players))
 
     async def disconnect(self, player: str, generation: int) -> bool:
         """See `disconnect.lua`."""
@@ -46,11 +94,11 @@ class RedisConnections(RedisPart):
         standings = tuple(values.Standing(reply[i], reply[i + 1]) for i in range(3, len(reply), 2))
         return values.Standings(reply[1], seconds(reply[2]), standings)
 
-    async def put_sign_in_ticket(self, digest: str, player: str, seconds: int) -> None:
+    async def put_sign_in_ticket(self, digest: str, identity: bytes, seconds: int) -> None:
         """Gone by itself after `seconds`."""
-        await self._calls.command("SET", keys.sign_in_ticket(digest), player, "EX", seconds)
+        await self._calls.command("SET", keys.sign_in_ticket(digest), identity, "EX", seconds)
 
-    async def take_sign_in_ticket(self, digest: str) -> str | None:
+    async def take_sign_in_ticket(self, digest: str) -> bytes | None:
         """GETDEL: it works once."""
-        player: bytes | None = await self._calls.command("GETDEL", keys.sign_in_ticket(digest))
-        return player.decode() if player else None
+        identity: bytes | None = await self._calls.command("GETDEL", keys.sign_in_ticket(digest))
+        return identity

@@ -2,11 +2,10 @@
 
 import msgspec
 
-from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
 from matchmaking.store.interface import MARK_MS, OUTBOX_CAP
 
-from .base import RedisPart, pool_keys
+from .base import RedisPart, pool_keys, stored_events
 
 _encoder = msgspec.json.Encoder()
 _entry_decoder = msgspec.json.Decoder(values.RelayEntry)
@@ -51,10 +50,10 @@ class RedisDelivery(RedisPart):
             values.PendingEntry(entry.decode(), _entry_decoder.decode(fields[b"e"])) for entry, fields in reply[1] if fields is not None
         ]
 
-    async def events_after(self, player: str, seq: int) -> list[StoredEvent]:
-        """The outbox' stream ids are the numbers."""
-        entries = await self._calls.command("XRANGE", keys.player_outbox(player), f"({seq}-0", "+")
-        return [StoredEvent(int(entry.split(b"-")[0]), f[b"type"].decode(), f[b"data"], f[b"at"].decode()) for entry, f in entries]
+    async def outbox(self, player: str, after: int) -> values.Outbox:
+        """See `outbox.lua`."""
+        reply = await self._calls.call("outbox", [keys.connection(player), keys.player_outbox(player)], player, after)
+        return values.Outbox(int(reply[2]), int(reply[3]), stored_events(reply[4]))
 
     async def trim(self, player: str, seq: int) -> None:
         """Only what is older than the number that follows goes; the count of events lives elsewhere."""

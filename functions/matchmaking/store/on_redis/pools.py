@@ -1,6 +1,5 @@
 """Profiles, pools, numbers, and the store itself."""
 
-import secrets
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -81,12 +80,6 @@ class RedisPools(RedisPart):
         """Players with a recent sign of life."""
         now = await self._now_ms()
         return int(await self._plain(self._client.zcount(keys.PRESENCE, now - PRESENCE_MS, "+inf")))
-
-    async def epoch(self) -> str:
-        """Written once into an empty store: a store that lost everything gets a new one."""
-        await self._plain(self._client.set(keys.STORE_EPOCH, secrets.token_hex(4), nx=True))
-        found: bytes = await self._plain(self._client.get(keys.STORE_EPOCH))
-        return found.decode()
 
     async def ping(self) -> None:
         """Raises if Redis does not answer."""
