@@ -157,3 +157,12 @@ def test_the_youngest_do_not_hold_up_those_who_have_waited() -> None:
     waited = [lone(f"w{i}", 1500.0, 11.0) for i in range(25)]
     [match] = play(rules, [*waited, *(lone(f"y{i}", 1500.0, 1.0) for i in range(3))]).matches
     assert {ticket.id for ticket in match.tickets} == {ticket.id for ticket in waited}
+
+
+def test_a_large_match_within_a_narrow_window_is_found_in_a_wide_queue() -> None:
+    random = Random(1)
+    rules = rules_of(
+        teams=[{"name": "side", "quantity": 2, "minPlayers": 50, "maxPlayers": 50}],
+        rules=[{"name": "skill", "type": "distance", "maxDistance": 20}],
+    )
+    assert len(play(rules, [lone(f"x{i}", random.gauss(1500, 60), random.random() * 30) for i in range(900)]).matches) >= 3

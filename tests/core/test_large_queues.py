@@ -122,3 +122,49 @@ def test_a_lost_round_can_be_read_after_the_queue_has_moved_on() -> None:
     view.add(lone("new", 1500))
     assert list(found.matches) == before
     assert all(found.reasons[ticket].rule for ticket in found.reasons)
+
+
+LANGUAGES = [{"name": "tongue", "type": "comparison", "attribute": "tongue"}]
+SPOKEN = {"steps": [{"target": "tongue", "after": "30s", "disable": True}]}
+
+
+def speakers(count: int, languages: int, age: float = 0.0) -> list[Ticket]:
+    random = Random(4)
+    return [lone(f"x{i}", random.gauss(1500, 300), age, attributes={"tongue": f"l{i % languages}"}) for i in range(count)]
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_what_must_be_equal_divides_the_queue(small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "LARGE", 10_000 if small else 0)
+    duel, trios = (
+        rules_of(rules=LANGUAGES),
+        rules_of(rules=LANGUAGES, teams=[{"name": "t", "quantity": 2, "minPlayers": 3, "maxPlayers": 3}]),
+    )
+    assert len(hold(QueueView(speakers(1000, 100)), duel).matches) == 500
+    assert len(hold(QueueView(speakers(1200, 50)), trios).matches) == 200
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_and_no_longer_divides_it_once_it_gives_way(small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "LARGE", 10_000 if small else 0)
+    rules = rules_of(rules=LANGUAGES, expansions=SPOKEN)
+    assert len(hold(QueueView(speakers(300, 100)), rules).matches) == 100
+    assert len(hold(QueueView(speakers(300, 100, age=30.0)), rules).matches) == 150
+
+
+def test_slow_connections_do_not_spoil_the_matches_of_others() -> None:
+    rules = rules_of(
+        teams=[{"name": "t", "quantity": 2, "minPlayers": 5, "maxPlayers": 5}],
+        rules=[{"name": "ping", "type": "latency", "maxLatencyMs": 80}],
+    )
+    random = Random(4)
+    tickets = [lone(f"x{i}", random.gauss(1500, 300), latency={"eu": 200.0 if i % 4 == 0 else 20.0}) for i in range(2000)]
+    assert len(hold(QueueView(tickets), rules).matches) == 150
+
+
+def test_partners_of_rare_wishes_are_found_beyond_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "LARGE", 10_000)
+    rules = rules_of(rules=[{"name": "maps", "type": "intersection", "attribute": "maps"}])
+    random = Random(4)
+    tickets = [lone(f"x{i}", random.gauss(1500, 300), attributes={"maps": [f"m{i % 40}"]}) for i in range(400)]
+    assert len(hold(QueueView(tickets), rules).matches) >= 190

@@ -6,13 +6,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matchmaking.core.candidate import empty_sides
 from matchmaking.core.matching import find_matches
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.queue import QueueView
 from matchmaking.core.round import Round
 from matchmaking.core.ticket import Ticket
 from support.match_checker import faults
-from support.strategies import NOW, lone, pools, queues, rules_of
+from support.strategies import NOW, backfill, lone, players, pools, queues, rules_of
 
 WINDOW = [{"name": "skill", "type": "distance", "maxDistance": 100}]
 
@@ -76,6 +77,26 @@ TEAMS = {
 def test_teams_hold_the_invariants(data: st.DataObject, shape: str) -> None:
     largest = min(3, max(team.get("maxPlayers", 1) for team in TEAMS[shape]))
     hold(data.draw(pools(TEAMS[shape], party={"maxSize": largest})), data.draw(queues(largest)))
+
+
+NEIGHBOURS = [{"name": "eu", "neighbors": ["us"], "spillAfter": "20s"}, {"name": "us", "neighbors": ["eu"], "spillAfter": "61s"}]
+
+
+@given(data=st.data(), shape=st.sampled_from(["2v2", "1v3", "1-3 each", "3v3 with roles"]))
+def test_neighbours_and_running_matches_hold_the_invariants(data: st.DataObject, shape: str) -> None:
+    rules = data.draw(pools(TEAMS[shape], party={"maxSize": 2}, regions=NEIGHBOURS))
+    tickets = data.draw(queues(2, most=10, regions=("eu", "us")))
+    names = [side.name for side in empty_sides(rules)]
+    for i in range(data.draw(st.integers(0, 2))):
+        there = {name: tuple(data.draw(players(f"m{i}{name}{k}")) for k in range(data.draw(st.integers(0, 2)))) for name in names}
+        if all(len(there[side.name]) <= side.kind.max_players for side in empty_sides(rules)):
+            tickets.append(backfill(f"run{i}", there, data.draw(st.sampled_from([0.0, 15.0, 70.0]))))
+    hold(rules, tickets)
+    for match in play(rules, tickets).matches:
+        for ticket in match.tickets:
+            home = rules.region(ticket.region)
+            assert home is not None
+            assert match.region == home.name or (match.region in home.neighbors and ticket.age(NOW) >= home.spill_after)
 
 
 def test_two_within_the_window_meet_and_two_outside_do_not() -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from .admission import Admission, completed
 from .candidate import number_of, ticket_number
-from .pool import ComparisonRule, DistanceRule, LatencyRule, PoolRules, TeamDistanceRule
+from .equals import is_equality, must_be_equal
+from .pool import DistanceRule, LatencyRule, PoolRules, TeamDistanceRule
 from .ticket import Ticket
 
 Floats = NDArray[np.float64]
@@ -240,6 +241,7 @@ def _readers(rules: PoolRules, region: str, codes: dict[object, float]) -> dict[
     return found
 
 
-def is_equality(rule: object) -> bool:
-    """Whether the rule says that all players of a match have the same word or number."""
-    return isinstance(rule, ComparisonRule) and rule.operator == "=" and rule.value is None and not rule.teams
+def by_equals(bucket: Bucket, rules: PoolRules, places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """These places with those side by side whose words must be equal; in rating order among themselves."""
+    codes = [bucket.extra[f"code {attribute}"][places] for attribute in must_be_equal(rules)]
+    return places[np.lexsort(codes)] if codes else places

@@ -11,17 +11,19 @@ As good as a minimum-weight maximum matching in pairs, and near it in gaps, at a
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from .augment import enlarge
 from .candidate import Entry, Side, empty_sides
-from .evaluate import Frame, judge_group, judge_sides
-from .pool import DistanceRule, Rule, TeamDistanceRule
+from .evaluate import Frame, judge_group, judge_sides, set_of
+from .pool import DistanceRule, IntersectionRule, Rule, TeamDistanceRule
 
 WAITING = 1e7  # cost of leaving a ticket unmatched; over the sum of all gaps and weights of a pair (32 rules × 1,000 each)
 STARVING = 4 * WAITING
 AGE_SHARE = 2.0  # base windows that a ticket at the starvation bound is worth over a fresh one, when one of the two must wait
 REACH = 24  # neighbours to each side that an augmenting path may use
+REACH_OF_PICKY = 400  # and where most of them have nothing in common with the ticket: places to each side that are looked through
 
 PairCost = Callable[[int, int], float]
 
@@ -152,11 +154,22 @@ class PairCosts:
         self._scale = sum(1.0 / base for base in frame.bases.values())
         self._known: dict[tuple[int, int], float] = {}
         self.cost = self._by_window if only_windows(frame) else self._judged
+        self._sets = _wishes(frame, ordered)
 
-    def reach(self, i: int) -> range:
-        """The places, at most `REACH` to each side, that a ticket's partners are among; its own place is one of them."""
-        low = bisect_left(self._ratings, self._ratings[i] - self._widest, max(0, i - REACH), i)
-        return range(low, bisect_right(self._ratings, self._ratings[i] + self._widest, i, min(len(self._ratings), i + REACH + 1)))
+    def reach(self, i: int) -> Sequence[int]:
+        """The places, at most `REACH` to each side, that a ticket's partners are among; its own place may be one of them."""
+        far = REACH_OF_PICKY if self._sets else REACH
+        low = bisect_left(self._ratings, self._ratings[i] - self._widest, max(0, i - far), i)
+        high = bisect_right(self._ratings, self._ratings[i] + self._widest, i, min(len(self._ratings), i + far + 1))
+        if not self._sets:
+            return range(low, high)
+        return [*self._alike(i, range(i - 1, low - 1, -1)), *self._alike(i, range(i + 1, high))]
+
+    def _alike(self, i: int, places: Iterable[int]) -> Iterable[int]:
+        """The first of these places whose tickets have enough in common with the one at `i`."""
+        sets, wanted = self._sets, [(of[i], fewest) for of, fewest in self._sets]
+        found = (j for j in places if all(len(own & of[j]) >= fewest for (own, fewest), (of, _) in zip(wanted, sets, strict=True)))
+        return islice(found, REACH)
 
     def _by_window(self, i: int, j: int) -> float:
         gap = abs(self._ratings[j] - self._ratings[i])
@@ -170,6 +183,15 @@ class PairCosts:
                 return math.inf
             found = self._known[i, j] = seat(self._frame, self._sides, self._ordered[i], self._ordered[j])[1]
         return found
+
+
+def _wishes(frame: Frame, ordered: Sequence[Entry]) -> list[tuple[list[frozenset[str]], int]]:
+    """For each hard intersection that never changes: each ticket's set, and how much must be in common."""
+    return [
+        ([set_of(entry.ticket.players[0], rule.attribute) or frozenset() for entry in ordered], rule.min_count)
+        for rule in frame.rules.rules
+        if isinstance(rule, IntersectionRule) and rule.weight is None and not frame.schedule.changes(rule.name)
+    ]
 
 
 def _is_plain(frame: Frame, rule: Rule) -> bool:

@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Bucket, Floats, is_equality
+from .columns import Bucket, Floats
 from .duel import AGE_SHARE, STARVING, WAITING
+from .equals import is_equality
 from .evaluate import MOST_GAP_COST, Frame
 from .pool import DistanceRule, LatencyRule, Rule, TeamDistanceRule
 
@@ -35,7 +36,8 @@ _ASKED_AGAIN = 4  # times that forbidden pairs are priced out before the rest of
 class Board:
     """What the program needs to know of a queue: costs of waiting, and of pairs at a distance of up to three in the order."""
 
-    def __init__(self, frame: Frame, bucket: Bucket, places: Places | None = None) -> None:
+    def __init__(self, frame: Frame, bucket: Bucket, places: Places | None = None, *, by_rating: bool = True) -> None:
+        self._by_rating = by_rating
         self._frame = frame
         self._bucket = bucket
         self._places = places
@@ -86,7 +88,7 @@ class Board:
             return  # each team of a duel is one ticket
         number = self._rating if rule.attribute == "rating" else self._of(self._bucket.extra[f"number {rule.attribute}"])
         gap = number[apart:] - number[:-apart]
-        if rule.attribute != "rating":
+        if rule.attribute != "rating" or not self._by_rating:
             np.abs(gap, out=gap)
         window = self._at_pair(rule, "maxDistance", rule.max_distance, apart)
         if isinstance(rule, DistanceRule) and rule.uncertainty:
@@ -129,13 +131,16 @@ class Board:
         return np.where(older != self._newest, own[apart:], own[:-apart])
 
 
-def pair_columns(frame: Frame, bucket: Bucket, cut: float, admits: Admits | None, places: Places | None = None) -> Pairs:
+def pair_columns(
+    frame: Frame, bucket: Bucket, cut: float, admits: Admits | None, places: Places | None = None, *, by_rating: bool = True
+) -> Pairs:
     """The pairs of a queue.
 
     Args:
         cut: from 0 to 1, where the first cut is.
         admits: asked about pairs (places in the rating order) if the pool has rules that no column holds.
         places: those to pair, in order; all if left out.
+        by_rating: whether that order is the ratings'.
 
     Returns:
         places in the rating order; each place at most once.
@@ -144,7 +149,7 @@ def pair_columns(frame: Frame, bucket: Bucket, cut: float, admits: Admits | None
         places = np.arange(len(bucket))
         board = Board(frame, bucket)
     else:
-        board = Board(frame, bucket, places)
+        board = Board(frame, bucket, places, by_rating=by_rating)
     low = high = np.empty(0, np.intp)
     left = np.ones(len(bucket), bool)
     for _ in range(2):
@@ -154,7 +159,7 @@ def pair_columns(frame: Frame, bucket: Bucket, cut: float, admits: Admits | None
         low, high = np.concatenate((low, places[a])), np.concatenate((high, places[b]))
         left[low] = left[high] = False
         places = places[left[places]]
-        board = Board(frame, bucket, places)
+        board = Board(frame, bucket, places, by_rating=by_rating)
     return low, high
 
 

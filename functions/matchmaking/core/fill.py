@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from .candidate import Entry, Side
 from .evaluate import Frame, Verdict, judge, mean
-from .meeting import could_meet
+from .meeting import Gathering
 from .pool import TeamDistanceRule, TeamSizeRule
 from .seating import Likeness, Seats, roles_possible
 from .team_measures import teams_are_sized
@@ -30,7 +30,7 @@ def fill(
     """
     backfill = seed if seed.ticket.backfill else None
     present = [player for side in sides for player in side.present]
-    group: list[Entry] = [seed]
+    group = Gathering(frame, seed, present)
     room = sum(side.kind.max_players - side.size for side in sides)
     seats = Seats(frame, sides, frame.schedule.at(seed.age), room, likeness)
     if backfill is None and not seats.take(seed):
@@ -38,8 +38,8 @@ def fill(
     for entry in _larger_first(candidates, room - seed.size):
         if seats.players == room:
             break
-        if not seats.refuses(entry) and could_meet(frame, [*group, entry], present) and seats.take(entry):
-            group.append(entry)
+        if not seats.refuses(entry) and group.admits(entry) and seats.take(entry):
+            group.add(entry)
     filling = _levelled(frame, list(seats.sides), seed)
     _even_out(frame, filling, frame.schedule.at(seed.age))
     joined = sum(len(side.entries) for side in filling)

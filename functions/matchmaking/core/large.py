@@ -15,9 +15,10 @@ from typing import overload
 import numpy as np
 
 from .candidate import Entry, Side, empty_sides
-from .columns import Bucket, Columns, is_equality
+from .columns import Bucket, Columns, by_equals
 from .duel import is_duel, rating_order, seat
 from .duel_columns import pair_columns
+from .equals import gives_way, is_equality, must_be_equal
 from .evaluate import Frame, judge
 from .explain import LOOKED_AT, describe, reason_for
 from .pool import DistanceRule, LatencyRule, PoolRules, Rule, TeamDistanceRule
@@ -185,10 +186,17 @@ def _seeded(queue: Standing, seeds: Sequence[Entry], built: list[Match], random:
 
 def _duels(queue: Standing, sides: tuple[Side, ...], random: Random) -> tuple[int, Callable[[int], Match]]:
     """All pairs, as arrays; one is seated when it is looked at."""
-    alone = queue.free & (queue.bucket.size == 1)
-    places = None if alone.all() else np.flatnonzero(alone)
-    low, high = pair_columns(queue.frame, queue.bucket, random.random(), _admits(queue, sides), places)
-    queue.free[low] = queue.free[high] = False
+    admits, rules = _admits(queue, sides), queue.frame.rules
+    low = high = np.empty(0, np.intp)
+    if must_be_equal(rules):
+        places = by_equals(queue.bucket, rules, np.flatnonzero(queue.free & (queue.bucket.size == 1)))
+        low, high = pair_columns(queue.frame, queue.bucket, random.random(), admits, places, by_rating=False)
+        queue.free[low] = queue.free[high] = False
+    if not must_be_equal(rules) or gives_way(rules):
+        alone = queue.free & (queue.bucket.size == 1)
+        some = pair_columns(queue.frame, queue.bucket, random.random(), admits, None if alone.all() else np.flatnonzero(alone))
+        low, high = np.concatenate((low, some[0])), np.concatenate((high, some[1]))
+        queue.free[low] = queue.free[high] = False
 
     def build(i: int) -> Match:
         a, b = queue.entry(int(low[i])), queue.entry(int(high[i]))

@@ -6,6 +6,7 @@ maximums. If both exist, so does one that does both (Mendelsohn and Dulmage, 195
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .candidate import Side
 from .pool import RoleQuota
@@ -42,14 +43,17 @@ def _shortest(players: Sequence[Player], quotas: Sequence[RoleQuota]) -> str:
 
 def fits(players: Sequence[Player], quotas: Sequence[RoleQuota]) -> bool:
     """Whether the players can take roles so that all these quotas hold."""
-    if not quotas:
-        return True
+    return not quotas or _fits(tuple(sorted([player.roles for player in players])), tuple(quotas))
+
+
+@lru_cache(maxsize=1 << 16)  # the same few mixtures of roles are asked about again and again
+def _fits(roles: tuple[tuple[str, ...], ...], quotas: tuple[RoleQuota, ...]) -> bool:
     names = {quota.name for quota in quotas}
-    takes = [names & set(player.roles) if player.roles else names for player in players]
+    takes = [names & set(own) if own else names for own in roles]
     seats = [quota.name for quota in quotas for _ in range(quota.min)]
-    if len(seats) > len(players):
+    if len(seats) > len(roles):
         return False
-    must = [roles for player, roles in zip(players, takes, strict=True) if player.roles and names.issuperset(player.roles)]
+    must = [taken for own, taken in zip(roles, takes, strict=True) if own and names.issuperset(own)]
     return _minimums_filled(seats, takes) and _seated(must, {quota.name: quota.max for quota in quotas})
 
 

@@ -5,6 +5,7 @@ from random import Random
 
 from .candidate import Entry, empty_sides, ticket_number
 from .duel import is_duel, pair_up, rating_order, seat
+from .equals import divided
 from .evaluate import Frame
 from .explain import describe
 from .pool import PoolRules
@@ -52,16 +53,23 @@ def match_regions(
 
 def _match_bucket(frame: Frame, bucket: Sequence[Entry], matches: list[Match], random: Random) -> set[str]:
     """Match tickets that may meet; returns the ids of those that were."""
-    sides = empty_sides(frame.rules)
     taken: set[str] = set()
+    for part in divided(frame.rules, bucket):
+        waiting = [entry for entry in part if entry.ticket.id not in taken]
+        if waiting:
+            _match_part(frame, waiting, matches, taken, random)
+    return taken
+
+
+def _match_part(frame: Frame, bucket: Sequence[Entry], matches: list[Match], taken: set[str], random: Random) -> None:
+    sides = empty_sides(frame.rules)
     if is_duel(sides) and all(entry.size == 1 for entry in bucket):
         for a, b in pair_up(frame, bucket):
             seated, _ = seat(frame, sides, a, b)
             if seated is not None:
                 matches.append(describe(frame, seated))
                 taken.update((a.ticket.id, b.ticket.id))
-        return taken
+        return
     for teams, _, backfill in team_up(frame, rating_order(bucket), random=random):
         matches.append(describe(frame, teams, backfill))
         taken.update(ticket.id for ticket in matches[-1].tickets)
-    return taken

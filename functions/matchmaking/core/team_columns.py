@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .balance import EXACT, Seating, seatings
 from .candidate import Side
-from .columns import Bucket, Floats, is_equality
+from .columns import Bucket, Floats, by_equals
+from .equals import gives_way, is_equality
 from .evaluate import Frame
 from .pool import DistanceRule, LatencyRule, Rule, TeamDistanceRule
 
@@ -62,8 +63,12 @@ def pack_columns(frame: Frame, bucket: Bucket, sides: tuple[Side, ...], free: ND
     """
     found: list[Groups] = []
     ages = bucket.ages(frame.now)
+    sound = _sound(frame, bucket, ages)
     for number in range(PASSES):
-        places = np.flatnonzero(free)
+        last = number == PASSES - 1
+        places = np.flatnonzero(free if last else free & sound)
+        if not (last and gives_way(frame.rules)):
+            places = by_equals(bucket, frame.rules, places)
         packed, starts = _packed(bucket.size[places], sides, number)
         if len(starts) == 0:
             break
@@ -76,6 +81,16 @@ def pack_columns(frame: Frame, bucket: Bucket, sides: tuple[Side, ...], free: ND
         if len(groups.starts) * len(sides) * sides[0].kind.max_players < 0.001 * len(places):
             break
     return _joined(found)
+
+
+def _sound(frame: Frame, bucket: Bucket, ages: Floats) -> NDArray[np.bool_]:
+    """Tickets whose latency is within the limit at their own age: others would spoil every group that they are packed into."""
+    sound = np.ones(len(bucket), bool)
+    for rule in frame.rules.rules:
+        if isinstance(rule, LatencyRule) and rule.weight is None and frame.schedule.only_disables(rule.name):
+            latency = np.nan_to_num(bucket.extra["highest latency"], nan=np.inf if rule.on_missing == "reject" else 0.0)
+            sound &= latency <= frame.schedule.column(rule.name, "maxLatencyMs", rule.max_latency_ms, ages)
+    return sound
 
 
 def _packed(sizes: NDArray[np.int16], sides: tuple[Side, ...], skipped: int) -> tuple[Places, Places]:

@@ -14,7 +14,7 @@ players already.
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from random import Random
 
 from .balance import split
@@ -30,6 +30,8 @@ LARGEST_SEARCHED = 20  # places in a match that is put together by search; large
 NEIGHBOURS = 24  # candidates to each side of a seed, over and above the places of the match
 STARVING_NEIGHBOURS = 200  # and of a seed that starves
 HOPELESS = 100  # seeds without a match, oldest first, after which about as many others are tried, drawn by lot: a round over a sparse queue stays short
+LEAST_HOPELESS = 30  # and of matches that are filled, each of which costs some ms
+ORDERS_FILLED = 4  # orders in which a large match is tried around one seed
 ENOUGH = 3  # groups that work before the best of them is taken
 LOOKED_AT = 8  # tickets looked at for each candidate that is wanted
 LOOKED_AT_BY_CHOOSY = 40  # and where most of those looked at are more of a kind that there is enough of
@@ -95,8 +97,9 @@ def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Se
     )
     found: list[Found] = []
     failed = 0
+    hopeless = max(LEAST_HOPELESS, HOPELESS * LARGEST_SEARCHED // max(LARGEST_SEARCHED, frame.rules.max_match_players))
     for seed in first:
-        if not waiting.has(seed) or (failed >= HOPELESS and random.random() > HOPELESS / len(first)):
+        if not waiting.has(seed) or (failed >= hopeless and random.random() > hopeless / len(first)):
             continue
         sides = backfilled(seed.ticket.backfill, empty) if seed.ticket.backfill else empty
         match = search.match_of(sides, seed, starving=seed.age >= bound)
@@ -131,7 +134,7 @@ class _Search:
         if available < max(1, _least(self._frame, sides, seed)):
             return None
         if room > LARGEST_SEARCHED:
-            orders = _unlike(_stretches(self._frame, seed, candidates))
+            orders = islice(_unlike(_stretches(self._frame, seed, candidates)), ORDERS_FILLED)
             return next((match for order in orders if (match := fill(self._frame, sides, seed, order, self._likeness))), None)
         best: Found | None = None
         for worked, match in enumerate(self._groups(sides, seed, candidates, min(room, available)), start=1):

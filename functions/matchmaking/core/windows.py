@@ -146,6 +146,10 @@ class Schedule:
                     return _number(quota, _field(target))
         return next((_number(rule, _field(target)) for rule in self._pool.rules if rule.name == owner), 0.0)
 
+    def changes(self, owner: str) -> bool:
+        """Whether an expansion has anything to do with that rule."""
+        return any(name == owner for _, name, _ in self._steps)
+
     def vary(self, owner: str, target: str) -> bool:
         """Whether an expansion changes that field, or disables its rule."""
         return any(name == owner and (step.disable or field == target) for step, name, field in self._steps)
