@@ -13,6 +13,7 @@ COMMANDS = {
     "gateway": "serve clients (settings: MATCHMAKING_* in the environment)",
     "matcher": "match one pool's region until its queues are empty",
     "token": "print a token that the local dev server accepts",
+    "profiles": "export players' ratings as JSON lines, or import them",
     "lint": "find what can never match, or contradicts itself, in a pool's manifest",
     "docs": "write the generated parts of the documentation",
     "crd": "print or write the CustomResourceDefinition of pools",

@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 
-from . import http, sdk, websocket
-from .errors import InvalidRequestError, SignInError
+from . import http, sdk, session_api, websocket
+from .errors import InvalidRequestError, RefusedRequestError, SignInError
 from .services import Services
 from .websocket_server import LeanWebsocket
 
@@ -37,7 +37,7 @@ def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quar
         description="Matchmaking and live game sessions. Players connect by WebSocket at `/ws/{player_id}`.",
     )
     QuartSchema(app, info=info, redoc_ui_path=None, scalar_ui_path=None)
-    for blueprint in (http.blueprint, websocket.blueprint, sdk.blueprint, *blueprints):
+    for blueprint in (http.blueprint, session_api.blueprint, websocket.blueprint, sdk.blueprint, *blueprints):
         app.register_blueprint(blueprint)
     _answer_errors(app)
 
@@ -65,6 +65,10 @@ def _answer_errors(app: Quart) -> None:
     @app.errorhandler(InvalidRequestError)
     async def invalid(error: InvalidRequestError) -> Response:
         return http.error_response(400, "invalid_request", str(error))
+
+    @app.errorhandler(RefusedRequestError)
+    async def not_done(error: RefusedRequestError) -> Response:
+        return http.error_response(error.status, error.code, str(error))
 
     @app.errorhandler(StoreError)
     async def no_store(error: StoreError) -> Response:

@@ -46,3 +46,12 @@ class RefusedError(MatchmakingError):
 
 class InvalidRequestError(MatchmakingError):
     """An HTTP request's body is not what it should be; the message says where."""
+
+
+class RefusedRequestError(MatchmakingError):
+    """An HTTP request that is not carried out; the answer's status, code and text."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code

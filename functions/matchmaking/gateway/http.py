@@ -60,15 +60,16 @@ def services() -> Services:
     return found
 
 
-def signed_in(scope: str = "player") -> Identity:
-    """Who asks.
+def signed_in(*scopes: str) -> Identity:
+    """Who asks, with one of these scopes (none named: `player`).
 
     Raises:
         SignInError: nobody who may.
     """
+    wanted = scopes or ("player",)
     identity = services().verifier.verify(bearer(request.headers.get("Authorization")))
-    if scope not in identity.scopes:
-        raise SignInError(f"the token lacks the scope `{scope}`", forbidden=True)
+    if not identity.scopes.intersection(wanted):
+        raise SignInError(f"the token lacks the scope {' or '.join(f'`{scope}`' for scope in wanted)}", forbidden=True)
     return identity
 
 

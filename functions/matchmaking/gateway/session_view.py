@@ -20,7 +20,7 @@ def state_of(read: values.SessionRead) -> dict[str, Any]:
     if session.connection and not session.over:
         state["connection"] = msgspec.json.decode(session.connection)
     if read.version:
-        state |= {"version": read.version, "data": msgspec.Raw(read.data)}
+        state |= {"version": read.version, "data": msgspec.json.decode(read.data)}
     if session.result is not None:
         state["result"] = {"ranks": session.result.ranks, "abandoned": list(session.result.abandoned)}
     return state

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from matchmaking.core.distribution import counters
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.round import Match, TeamResult
 from matchmaking.core.session import Arrival, opened
@@ -50,7 +51,8 @@ async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: Po
     tickets = match.tickets
     entry = match_ready(pool, secrets.token_hex(12), match, rules, now)
     proposed = [values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000)) for ticket in tickets]
-    commitment = await store.commit(pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry)
+    counted = counters(match, (_waited(ticket, now) for ticket in tickets if ticket.players))
+    commitment = await store.commit(pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry, counted)
     if commitment.status != "committed":
         tally.conflicts += 1
         tally.gone.update(commitment.gone)

@@ -68,9 +68,17 @@ class MatchingStore(Protocol):
         """What changed in these queues after the log numbers known; waits up to `block` seconds for anything."""
 
     async def commit(
-        self, pool: str, matcher: str, match: str, tickets: Sequence[values.CommitTicket], grace: float, event: values.RelayEntry
+        self,
+        pool: str,
+        matcher: str,
+        match: str,
+        tickets: Sequence[values.CommitTicket],
+        grace: float,
+        event: values.RelayEntry,
+        counters: Sequence[str] = (),
     ) -> values.Commitment:
-        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match."""
+        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match, and raises
+        these counters of its distribution by one each."""
 
     async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
         """A matcher's heartbeat on a queue."""

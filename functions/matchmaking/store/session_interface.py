@@ -75,5 +75,8 @@ class SessionStore(Protocol):
     async def players(self) -> list[str]:
         """Every player with a profile. Slow: for exports."""
 
+    async def counters(self, pool: str, region: str, mode: str) -> dict[str, int]:
+        """A queue's counts, those of its matches' distribution among them."""
+
     async def history(self, player: str) -> list[bytes]:
         """The player's latest matches (JSON), newest first."""

@@ -24,7 +24,14 @@ class MemoryMatching(MemoryPart):
         return {queue: found for queue, found in changes.items() if found}
 
     async def commit(
-        self, pool: str, matcher: str, match: str, tickets: Sequence[values.CommitTicket], grace: float, event: values.RelayEntry
+        self,
+        pool: str,
+        matcher: str,
+        match: str,
+        tickets: Sequence[values.CommitTicket],
+        grace: float,
+        event: values.RelayEntry,
+        counters: Sequence[str] = (),
     ) -> values.Commitment:
         """See `commit.lua`."""
         of, now = self._pool(pool), self._now()
@@ -47,6 +54,8 @@ class MemoryMatching(MemoryPart):
         first, mean = queues[tickets[0].id], sum(waits) / len(waits)
         first.mean_ms = mean if first.mean_ms is None else first.mean_ms * 0.9 + mean * 0.1
         first.matches += 1
+        for name in counters:
+            first.counters[name] = first.counters.get(name, 0) + 1
         first.tickets += len(tickets)
         for wait in waits:
             bucket = (now // WAIT_WINDOW_MS, sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS))

@@ -180,6 +180,10 @@ class MemorySessions(MemoryPart):
         """Whoever has numbers."""
         return sorted(player for player, of in self._players.items() if of.ratings or of.recent or of.counts)
 
+    async def counters(self, pool: str, region: str, mode: str) -> dict[str, int]:
+        """A queue's counts."""
+        return dict(self._queue(pool, region, mode).counters)
+
     async def history(self, player: str) -> list[bytes]:
         """Newest first."""
         return list(self._player(player).matches)

@@ -28,6 +28,7 @@ class QueueState(msgspec.Struct):
     tickets: int = 0
     mean_ms: float | None = None
     minutes: dict[int, int] = msgspec.field(default_factory=dict)
+    counters: dict[str, int] = msgspec.field(default_factory=dict)
     waits: dict[tuple[int, int], int] = msgspec.field(default_factory=dict)
 
     def order(self) -> list[str]:

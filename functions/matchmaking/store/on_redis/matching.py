@@ -40,7 +40,14 @@ class RedisMatching(RedisPart):
         return {names[name]: [_change(*entry) for entry in _flat(entries)] for name, entries in rows or ()}
 
     async def commit(
-        self, pool: str, matcher: str, match: str, tickets: Sequence[values.CommitTicket], grace: float, event: values.RelayEntry
+        self,
+        pool: str,
+        matcher: str,
+        match: str,
+        tickets: Sequence[values.CommitTicket],
+        grace: float,
+        event: values.RelayEntry,
+        counters: Sequence[str] = (),
     ) -> values.Commitment:
         """See `commit.lua`."""
         queues: dict[tuple[str, str], list[values.CommitTicket]] = {}
@@ -56,7 +63,7 @@ class RedisMatching(RedisPart):
             for member in members:
                 arguments += [member.id, member.enqueued_ms]
         names += [keys.ended(pool, member.id) for members in queues.values() for member in members]
-        reply = await self._calls.call("commit", names, *arguments)
+        reply = await self._calls.call("commit", names, *arguments, *counters)
         status = word(reply[2])
         if status == "committed":
             return values.Commitment(status, reply[3].decode())

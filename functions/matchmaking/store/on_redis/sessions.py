@@ -163,6 +163,12 @@ class RedisSessions(RedisPart):
             found.add(key.decode().split("{", 1)[1].rsplit("}", 1)[0])
         return sorted(found)
 
+    async def counters(self, pool: str, region: str, mode: str) -> dict[str, int]:
+        """The numbers of the hash, read whole: it is small."""
+        found = await self._calls.command("HGETALL", keys.statistics(pool, region, mode))
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        return {name.decode(): int(value) for name, value in pairs}
+
     async def history(self, player: str) -> list[bytes]:
         """The list, whole."""
         found: list[bytes] = await self._calls.command("LRANGE", keys.matches(player), 0, -1)

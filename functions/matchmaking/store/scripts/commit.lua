@@ -5,6 +5,7 @@
 -- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap
 --       7 how waits are counted: window in ms, windows kept, then the buckets' upper bounds in ms   8 number of queues
 --       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it
+--       then the counters of the statistics that the match raises by one each
 -- Reply {request, matcher, committed, outbox entry ('' if this match was committed before)} or
 --       {request, matcher, conflict, ticket, ticket, …}: these wait no longer, or not as the matcher thinks
 --       {request, matcher, ghost, ticket, …}: their players have been gone for too long
@@ -62,6 +63,7 @@ redis.call('HSET', KEYS[5], 'mean_wait_ms', string.format('%.0f', this))
 redis.call('HINCRBY', KEYS[5], 'matches', 1)
 redis.call('HINCRBY', KEYS[5], 'tickets', count)
 redis.call('HINCRBY', KEYS[5], 'waited_ms', waited)
+for i = at, #ARGV do redis.call('HINCRBY', KEYS[5], ARGV[i], 1) end
 local window = math.floor(now / bounds[1])
 for bucket, tickets in pairs(waits) do redis.call('HINCRBY', KEYS[5], 'waits:' .. window .. ':' .. bucket, tickets) end
 if redis.call('HINCRBY', KEYS[5], 'minute:' .. minute, 1) == 1 then
