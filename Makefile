@@ -15,7 +15,7 @@ test: $(VENV)/installed $(if $(shell command -v npm),$(VENV)/node/installed)
 	$(BIN)/pytest -m "not cluster" $(TESTS)
 
 test-deep: $(VENV)/installed
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core --timeout 3600
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core -n auto --timeout 7200
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

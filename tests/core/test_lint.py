@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ def test_a_sound_pool_passes():
 def test_every_shipped_pool_passes(path):
     for document in yaml.safe_load_all(path.read_text()):
         assert lint(load_pool(document).spec) == ()
+
+
+def test_the_references_example_passes():
+    found = re.search(r"```yaml\n(.*?)```", (POOLS / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    assert lint(load_pool(yaml.safe_load(found[1])).spec) == ()
 
 
 ERRORS = [
@@ -265,3 +272,25 @@ def test_the_command_reports_what_is_no_pool(tmp_path, capsys, document):
     file.write_text(document)
     assert run(file) == 1
     assert ": error: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "proposal"),
+    [
+        ({"rules__0__type": "distanse"}, "use one of distance, "),
+        ({"rules__0__maxDistanse": 5}, "write `maxDistance`"),
+        ({"tickets": {}}, "write `ticket`"),
+        ({"rules__0__maxDistance": -5}, "pools/README.md"),
+    ],
+)
+def test_what_the_schema_refuses_comes_with_a_proposal(changes, proposal):
+    manifest = copy.deepcopy(SOUND)
+    for path, value in changes.items():
+        *way, last = [int(part) if part.isdigit() else part for part in path.split("__")]
+        place = manifest["spec"]
+        for part in way:
+            place = place[part]
+        place[last] = value
+    [finding] = command.findings_of(manifest)
+    assert proposal in finding.proposal
+    assert finding.severity == "error"

@@ -129,11 +129,41 @@ def asyncapi() -> str:
 
 
 WHOLE: dict[str, Callable[[], str]] = {"asyncapi.json": asyncapi}
+
+
+def pool_fields() -> str:
+    """Every field of a pool's spec but its rules'."""
+    from . import reference
+
+    return _with_header(reference.pool_fields())
+
+
+def pool_rules() -> str:
+    """Each rule with its fields."""
+    from . import reference
+
+    return "\n\n".join(f"### `{tag}`\n\n{words}\n\n{_with_header(rows)}" for tag, words, rows in reference.rules())
+
+
+def pool_expandable() -> str:
+    """What expansions may change."""
+    from . import reference
+
+    return _with_header(reference.expandable())
+
+
+def _with_header(rows: Sequence[tuple[str, ...]]) -> str:
+    return table(rows[0], rows[1:]) if len(rows) > 1 else "No fields of its own."
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "client_messages": client_messages,
     "server_messages": server_messages,
     "close_codes": close_codes,
     "error_codes": error_codes,
     "settings": settings,
+    "pool_fields": pool_fields,
+    "pool_rules": pool_rules,
+    "pool_expandable": pool_expandable,
     "session_states": session_states,
 }

@@ -1,6 +1,7 @@
 """`matchmaking lint POOL.yaml...`: what can never match or contradicts itself, before a player feels it."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,30 @@ def findings_of(document: Any) -> Iterator["Finding"]:
     except InvalidPoolError as problem:
         text = str(problem)
         message = text.removeprefix(f"{problem.path}: ")
-        yield error(problem.path or "(document)", message, "correct it; the schema's reference lists every field")
+        yield error(problem.path or "(document)", message, _proposal(problem.path, message))
         return
     yield from lint(pool.spec)
+
+
+def _proposal(path: str, message: str) -> str:
+    """What to write instead of what the schema refuses."""
+    from typing import get_args
+
+    from matchmaking.core.pool import Rule
+
+    if path.startswith("spec.rules[") and path.endswith(".type"):
+        return f"use one of {', '.join(str(kind.__struct_config__.tag) for kind in get_args(Rule))}"
+    unknown = re.search(r"unknown field `(\w+)`", message)
+    if unknown is not None:
+        import difflib
+
+        near = difflib.get_close_matches(unknown[1], _field_names(), n=1)
+        return (f"write `{near[0]}`, or remove it" if near else "remove it") + "; pools/README.md lists every field"
+    return "correct it; pools/README.md lists every field with its bounds"
+
+
+def _field_names() -> set[str]:
+    from .reference import pool_fields, rules
+
+    rows = [*pool_fields(), *(row for _, _, fields in rules() for row in fields)]
+    return {row[0].strip("`").rpartition(".")[2] for row in rows}

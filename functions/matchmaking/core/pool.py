@@ -242,7 +242,7 @@ class CountRule(RuleBase, tag="count", frozen=True, kw_only=True):
     """From `min` to `max` players in the match (or in each of `teams`) have `value` as their attribute, or in its list.
 
     Attributes:
-        attribute: `rating`, or a key of the players' attributes.
+        attribute: a key of the players' attributes.
         value: what is counted: a number, or a word.
         min: the fewest.
         max: the most; no limit if absent.
@@ -387,7 +387,7 @@ class Priority(Spec, frozen=True, kw_only=True):
         requeued_head_start: for players whose match fell through without their fault.
         backfill_head_start: for running sessions that look for players.
         newcomer_head_start: for players in their first matches.
-        starvation_bound: the age from which preferences no longer count.
+        starvation_bound: the age from which a ticket comes before all others, and gets the best match that its hard rules allow.
     """
 
     requeued_head_start: Duration = Duration(30)
