@@ -1,4 +1,7 @@
-"""One headless Chromium for all browser tests: there, or they are skipped; in CI it must be there."""
+"""A headless Chromium for each file of browser tests: there, or they are skipped; in CI it must be there.
+
+Playwright keeps an event loop running in the thread of the tests while it is open, so it must be closed before the next file's tests start theirs.
+"""
 
 import os
 import shutil
@@ -19,7 +22,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
