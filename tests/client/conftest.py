@@ -25,6 +25,10 @@ class Peer:
         """Send a message."""
         await self.socket.send(encode(data, seq))
 
+    async def greet(self, hello: HelloData) -> None:
+        """Say hello."""
+        await self.socket.send(json.dumps({"type": "hello", "data": msgspec.structs.asdict(hello) | {"resume_token": TOKEN}}))
+
     async def say(self, type_: str, seq: int | None = None, **data: Any) -> None:
         """Send a message of any type."""
         await self.socket.send(json.dumps({"type": type_, "data": data} | ({} if seq is None else {"seq": seq})))
@@ -62,8 +66,7 @@ class FakeGateway:
         async with asyncio.timeout(5):
             peer = Peer(await self.sockets.get())
         if greet:
-            hello = HelloData("alice", self.interval, epoch, seq, 1, resumed)
-            await peer.socket.send(json.dumps({"type": "hello", "data": msgspec.structs.asdict(hello) | {"resume_token": TOKEN}}))
+            await peer.greet(HelloData("alice", self.interval, epoch, seq, 1, resumed))
         return peer
 
 

@@ -22,7 +22,7 @@ from matchmaking.client import (
     SnapshotData,
 )
 from matchmaking.client.opening import socket_url
-from matchmaking.protocol.messages import ErrorData, QueueJoinedData, QueuePlace, ReconnectData, TeamData
+from matchmaking.protocol.messages import ErrorData, HelloData, QueueJoinedData, QueuePlace, ReconnectData, TeamData
 
 T = TypeVar("T")
 PLACE = ("t1", "duel", "local", "ranked")
@@ -202,6 +202,17 @@ async def test_accepting_is_answered_by_the_next_news_of_the_match(fake_gateway:
         assert [(await next_event(client)).session_id for _ in range(2)] == ["m2", "m1"]
 
 
+async def test_who_is_queued_again_after_a_cancelled_match_has_a_ticket(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        await joined(client, peer)
+        await peer.send(match(), 1)
+        assert await next_event(client) == match()
+        place = {"ticket_id": "t1", "pool": "duel", "region": "local", "mode": "ranked"}
+        await peer.say("match_cancelled", 2, match_id="m1", reason="declined", requeued=True, **place)
+        await next_event(client)
+        assert client.ticket == QueuePlace(*PLACE)
+
+
 async def test_declining_too_late_is_refused(fake_gateway: Any) -> None:
     async with connected(fake_gateway) as (client, peer):
         asking = asyncio.ensure_future(client.decline("m1"))
@@ -305,6 +316,23 @@ async def test_another_epoch_starts_another_numbering(fake_gateway: Any) -> None
         back = await fake_gateway.accept(seq=2, epoch="e2")
         await back.say("announcement", 3, message="new")
         assert (await next_event(client)).message == "new"
+
+
+async def test_a_session_that_begins_anew_on_its_socket(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        await joined(client, peer)
+        await peer.say("announcement", 7, message="old")
+        await peer.greet(HelloData("alice", 30.0, "e2", 3, 2))
+        await peer.send(SnapshotData())
+        await peer.say("announcement", 4, message="new")
+        told = [await next_event(client) for _ in range(4)]
+        assert [getattr(event, "message", type(event).__name__) for event in told] == ["old", "QueueLeftData", "SnapshotData", "new"]
+        assert told[1] == QueueLeftData(*PLACE, "lost")
+        assert (await peer.receive("ack"))["data"] == {"seq": 4}
+        assert (client.connections, client.ticket) == (1, None)
+        peer.socket.transport.abort()
+        back = await fake_gateway.accept(seq=4, epoch="e2", resumed=True)
+        assert back.socket.request.headers["Sec-WebSocket-Protocol"] == "gsm.v1, resume.e2.4.t0ken"
 
 
 async def test_a_join_that_is_answered_after_its_match_leaves_no_ticket(fake_gateway: Any) -> None:

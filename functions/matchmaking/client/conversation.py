@@ -64,6 +64,7 @@ class Conversation:
         live: whether the present socket has said hello.
         resumed: whether it went on where the last one had ended.
         interval: seconds between heartbeats, as the hello said.
+        hellos: how many came so far; a server may begin the session anew on a live socket.
         last_seen: the number of the latest event.
         retry_after: seconds, if the server asked for a reconnection.
         refusal: why the server did not let us in, in its words.
@@ -73,7 +74,7 @@ class Conversation:
     def __init__(self) -> None:
         self.inbox, self.requests = Inbox(), Requests()
         self.ticket: QueuePlace | None = None
-        self.live, self.resumed, self.interval, self.last_seen = False, False, 0.0, 0
+        self.live, self.resumed, self.interval, self.hellos, self.last_seen = False, False, 0.0, 0, 0
         self.retry_after: float | None = None
         self.refusal = ""
         self.undecided: list[tuple[str, float]] = []
@@ -132,6 +133,7 @@ class Conversation:
 
     def _hello(self, hello: _Greeting) -> list[str]:
         self.live, self.resumed = True, hello.resumed
+        self.hellos += 1
         if hello.epoch != self._epoch or not hello.resumed:
             self._epoch, self.last_seen = hello.epoch, hello.seq
         self._token = hello.resume_token
@@ -162,6 +164,9 @@ class Conversation:
     def _news(self, kind: str, data: Any, seq: int | None) -> None:
         """An event, and perhaps the answer to a request: by its operation id, or by the match that it tells of."""
         named = data.data if isinstance(data, RawEvent) and isinstance(data.data, dict) else msgspec.structs.asdict(data)
+        if kind == "match_cancelled" and named.get("requeued") and (ticket_id := named.get("ticket_id")):
+            self.ticket = QueuePlace(str(ticket_id), *(str(named.get(part, "")) for part in ("pool", "region", "mode")))
+            self._ended = deque((each for each in self._ended if each != ticket_id), maxlen=ENDED_REMEMBERED)
         self.requests.answer(str(named.get("op_id") or ""), data)
         if kind != "match_found" and (about := named.get("match_id") or named.get("session_id")):
             self.requests.news(str(about), data)

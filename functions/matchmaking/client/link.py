@@ -49,7 +49,7 @@ class Link:
         self.over: asyncio.Future[Exception | None] = self._loop.create_future()
         self._socket: ClientConnection | None = None
         self._heard = 0.0
-        self._dealt_with = self._acknowledged = 0
+        self._dealt_with = self._acknowledged = self._hellos = 0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
@@ -140,21 +140,26 @@ class Link:
 
     def _received(self, socket: ClientConnection, text: str | bytes) -> None:
         self._heard = self._loop.time()
-        frames = self.said.received(text)
-        if self.said.live and self._socket is None:
-            self._attach(socket)
+        frames, hellos = self.said.received(text), self.said.hellos
+        if hellos > self._hellos:  # the second one on a socket: the server begins the session anew
+            self._hellos = hellos
+            self._numbered_anew()
+            if self._socket is None:
+                self._attach(socket)
         for frame in frames:
             self._send_soon(frame)
         while self.said.undecided:
             op_id, wait = self.said.undecided.pop()
             self._loop.call_later(wait + self._random.uniform(0, wait), self._repeat, op_id)
 
+    def _numbered_anew(self) -> None:
+        if not self.said.resumed:
+            self._dealt_with = self._acknowledged = 0
+
     def _attach(self, socket: ClientConnection) -> None:
         self._socket = socket
         self.connections += 1
         self.resumed += self.said.resumed
-        if not self.said.resumed:
-            self._dealt_with = self._acknowledged = 0
         self._acknowledge_soon()
         self._beat_timer = self._loop.call_later(self._random.uniform(0, self.said.interval), self._beat)
         if not self.first.done():

@@ -55,6 +55,20 @@ export interface MatchFound {
   accept_by: string | null;
 }
 
+/** A match comes to nothing; if `requeued`, the player waits again, as `ticket_id`, with the whole waiting time. */
+export interface MatchCancelled {
+  match_id: string;
+  reason: string;
+  requeued: boolean;
+  ticket_id: string | null;
+  /** Seconds during which the player cannot queue in this pool. */
+  retry_after: number | null;
+  pool: string;
+  region: string;
+  mode: string;
+  waited: number;
+}
+
 export interface Hello {
   player_id: string;
   heartbeat_interval: number;
@@ -95,7 +109,7 @@ export interface Messages {
   queue_update: QueueUpdate;
   queue_left: QueueLeft;
   match_found: MatchFound;
-  match_cancelled: { match_id: string; reason: string; [more: string]: unknown };
+  match_cancelled: MatchCancelled;
   game_state_update: { session_id: string; state: Record<string, unknown>; timestamp: string };
   party_update: Record<string, unknown>;
   announcement: { message: string; level: string; timestamp: string };

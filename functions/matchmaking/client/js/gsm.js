@@ -365,8 +365,8 @@ export class GameSession extends EventTarget {
 
   #hello(hello) {
     this.#cancel("hello");
+    if (!this.#live) this.connections += 1; // a second hello on a socket: the server begins the session anew
     this.#live = true;
-    this.connections += 1;
     if (hello.resumed) this.resumed += 1;
     if (hello.epoch !== this.#epoch || !hello.resumed) {
       this.#epoch = hello.epoch;
@@ -392,6 +392,10 @@ export class GameSession extends EventTarget {
   /** An event: perhaps the ticket's end, perhaps the answer to a request, by its operation id or by the match that it tells of. */
   #news(type, data) {
     if (type === "match_found" || type === "queue_left") this.#ended(data.ticket_id);
+    if (type === "match_cancelled" && data.requeued && data.ticket_id) {
+      this.ticket = { ticket_id: data.ticket_id, pool: data.pool, region: data.region, mode: data.mode };
+      this.#endedTickets = this.#endedTickets.filter((each) => each !== data.ticket_id);
+    }
     if (data?.op_id) this.#answer(data.op_id, data);
     const about = type === "match_found" ? undefined : (data?.match_id ?? data?.session_id);
     if (about === undefined) return;
