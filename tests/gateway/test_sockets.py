@@ -189,6 +189,13 @@ async def test_a_message_over_16_kib_closes_the_socket(served: Gateway) -> None:
         assert (await alice.closed())[0] == 1009
 
 
+@pytest.mark.parametrize(("frame", "code"), [(b"\x81\x82\0\0\0\0\xff\xfe", 1007), (b"\xf1\x80\0\0\0\0", 1002), (b"\x80\x80\0\0\0\0", 1002)])
+async def test_frames_that_cannot_be_read_close_the_socket_with_a_reason(served: Gateway, frame: bytes, code: int) -> None:
+    async with served.player("alice") as alice:
+        alice.socket.transport.write(frame)
+        assert (await alice.closed())[0] == code
+
+
 async def test_fragments_without_end_are_cut_off(served: Gateway) -> None:
     async with served.player("alice") as alice:
 

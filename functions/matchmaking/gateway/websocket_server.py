@@ -6,7 +6,8 @@
 `BoundedStream`
     Hypercorn appends a fragment before it looks at the message's size, and after its own close 1009 it goes on buffering: 120 MB of fragments that never end
     took 114 MiB. Here the size is checked first and the connection ends at once. Hypercorn also always accepts permessage-deflate, which costs a browser's
-    connection 100 KiB and lets a small frame grow to 220 MiB; here no extension is offered.
+    connection 100 KiB and lets a small frame grow to 220 MiB; here no extension is offered. And it ends a connection whose frames cannot be read (broken UTF-8,
+    reserved bits) without a word; here the client is told by 1007 or 1002.
 """
 
 from dataclasses import replace
@@ -92,6 +93,9 @@ class BoundedStream(WSStream):
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
             elif isinstance(event, CloseConnection):
+                if self.connection.state == ConnectionState.OPEN:  # the client did not close: what it sent cannot be read
+                    await self._abort(CloseReason(event.code))
+                    return
                 if self.connection.state == ConnectionState.REMOTE_CLOSING:
                     await self._send_wsproto_event(event.response())
                 await self.send(StreamClosed(stream_id=self.stream_id))
