@@ -196,7 +196,7 @@ def tokens(good: str, jwks: dict[str, Any], issuer: str, audience: str, player: 
     yield "empty", ""
     yield "one dot", "a.b"
     yield "four parts", good + ".x"
-    yield "noise", "\x7f" * 40
+    yield "noise", "~" * 40
     yield "too long", good + "A" * 9000
     yield "no signature", f"{head}.{claims}."
     yield "signature cut", f"{head}.{claims}.{signature[:-4]}"
@@ -242,7 +242,10 @@ def signed_tokens(sign: Callable[..., str], issuer: str, audience: str) -> Itera
         ("issued in the future", {"iat": now + 600}),
         ("expires never", {"exp": None}),
         ("expires as text", {"exp": "tomorrow"}),
-        ("expires at infinity", {"exp": 10**400}),
+        ("expires at infinity", {"exp": float("inf")}),
+        ("expires at no number", {"exp": float("nan")}),
+        ("issued at infinity", {"iat": float("inf")}),
+        ("issued before all time", {"iat": -(10**400)}),
         ("another issuer", {"iss": "https://evil.example"}),
         ("issuers in a list", {"iss": [issuer, "https://evil.example"]}),
         ("issuer as an object", {"iss": {"x": issuer}}),
@@ -281,5 +284,4 @@ ORIGINS = (
     "https://sub.good.example",
     "://",
     "file://",
-    " https://good.example",
 )
