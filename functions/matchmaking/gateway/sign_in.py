@@ -75,16 +75,16 @@ class Verifier:
                 leeway=LEEWAY,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+            issued = _issued(claims)
         except jwt.ExpiredSignatureError as error:
             raise SignInError("the token has expired") from error
         except jwt.PyJWTError as error:
             raise SignInError(f"the token is not valid: {type(error).__name__}") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:  # infinite times, times as text
             raise SignInError("the token is malformed") from error
         subject, scope = claims["sub"], claims.get("scope", "player")
         if not valid_player_id(subject):
             raise SignInError("the token's `sub` is no player id: 1 to 64 of letters, digits and _.@|+=~:-")
-        issued = _issued(claims)
         if time.time() - issued > SIGN_OUT_SECONDS:
             raise SignInError("the token was issued more than 30 days ago; get a new one")
         return Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset(), int(issued * 1000))
