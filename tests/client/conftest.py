@@ -27,7 +27,7 @@ class Peer:
 
     async def greet(self, hello: HelloData) -> None:
         """Say hello."""
-        await self.socket.send(json.dumps({"type": "hello", "data": msgspec.structs.asdict(hello) | {"resume_token": TOKEN}}))
+        await self.send(msgspec.structs.replace(hello, resume_token=TOKEN))
 
     async def say(self, type_: str, seq: int | None = None, **data: Any) -> None:
         """Send a message of any type."""

@@ -92,6 +92,16 @@ class Client:
         return self._link.resumed
 
     @property
+    def opened_in(self) -> float:
+        """Seconds that the latest connection took, from the attempt to the server's hello."""
+        return self._link.opened_in
+
+    @property
+    def seq(self) -> int:
+        """The number of the latest event that came, in the server's count."""
+        return self._said.last_seen
+
+    @property
     def ticket(self) -> QueuePlace | None:
         """Where the player waits, as far as the server has told."""
         return self._said.ticket

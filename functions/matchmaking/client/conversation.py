@@ -24,22 +24,17 @@ from matchmaking.protocol.messages import (
     ReconnectData,
     SnapshotData,
 )
+from matchmaking.protocol.opening import Resume, resume_subprotocol
 
 from .inbox import Inbox, RawEvent
 from .requests import Requests
 
 LOST = "lost"  # the reason of a `QueueLeftData` that the client makes itself: the ticket had ended when it came back
-RESUME_SUBPROTOCOL_PREFIX = "resume."
 ENDED_REMEMBERED = 16  # tickets; a repeated join may be answered after its ticket's end has come
-
-
-class _Greeting(HelloData, frozen=True):
-    resume_token: str = ""
 
 
 _frame_decoder = msgspec.json.Decoder(IncomingFrame)
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(kind) for kind, name in SERVER_TYPES.items()}
-_decoders["hello"] = msgspec.json.Decoder(_Greeting)
 _encoder = msgspec.json.Encoder()
 
 
@@ -78,7 +73,7 @@ class Conversation:
         self.retry_after: float | None = None
         self.refusal = ""
         self.undecided: list[tuple[str, float]] = []
-        self._epoch, self._token, self._told = "", "", True
+        self._epoch, self._token = "", ""
         self._ended: deque[str] = deque(maxlen=ENDED_REMEMBERED)
 
     def opened(self) -> None:
@@ -88,7 +83,7 @@ class Conversation:
     @property
     def position(self) -> str | None:
         """The subprotocol that asks to go on from here; None before the first hello."""
-        return f"{RESUME_SUBPROTOCOL_PREFIX}{self._epoch}.{self.last_seen}.{self._token}" if self._token else None
+        return resume_subprotocol(Resume(self._epoch, self.last_seen, self._token)) if self._token else None
 
     def received(self, text: str | bytes) -> list[str]:
         """Read a server's frame.
@@ -106,7 +101,7 @@ class Conversation:
                 return []  # a repeat
             self.last_seen = frame.seq
         data = _data(frame)
-        if isinstance(data, _Greeting):
+        if isinstance(data, HelloData):
             return self._hello(data)
         self._heard(frame.type, data, frame.seq)
         return []
@@ -114,8 +109,7 @@ class Conversation:
     def _heard(self, kind: str, data: Any, seq: int | None) -> None:
         match data:
             case HeartbeatAckData():
-                if not self._told:
-                    self._reconcile(SnapshotData())
+                pass
             case ReconnectData():
                 self.retry_after = data.retry_after
             case QueueJoinedData():
@@ -131,15 +125,14 @@ class Conversation:
             case _:
                 self._news(kind, data, seq)
 
-    def _hello(self, hello: _Greeting) -> list[str]:
+    def _hello(self, hello: HelloData) -> list[str]:
         self.live, self.resumed = True, hello.resumed
         self.hellos += 1
         if hello.epoch != self._epoch or not hello.resumed:
             self._epoch, self.last_seen = hello.epoch, hello.seq
         self._token = hello.resume_token
         self.interval = hello.heartbeat_interval
-        self._told = self.ticket is None or hello.resumed
-        return ([] if self._told else [HEARTBEAT]) + self.requests.again()
+        return self.requests.again()
 
     def _joined(self, joined: QueueJoinedData) -> None:
         if joined.ticket_id not in self._ended:
@@ -174,7 +167,7 @@ class Conversation:
 
     def _reconcile(self, snapshot: SnapshotData) -> None:
         """Tell the user what became of the ticket while we were away."""
-        before, self.ticket, self._told = self.ticket, snapshot.ticket, True
+        before, self.ticket = self.ticket, snapshot.ticket
         match = snapshot.match
         if match is not None and match.ticket_id not in self._ended and (self.requests or (before and before.ticket_id == match.ticket_id)):
             self._ended.append(match.ticket_id)

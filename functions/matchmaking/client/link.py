@@ -36,6 +36,7 @@ class Link:
         said: what was said on them.
         connections: how many of them got a hello.
         resumed: how many of those went on where the one before had ended.
+        opened_in: seconds from the latest attempt to its hello.
         first: done with the first hello, or with the error that kept us out.
         over: done when there will be no more sockets; its result is the error, if that was the reason.
     """
@@ -43,12 +44,13 @@ class Link:
     def __init__(self, urls: Sequence[str], tokens: TokenProvider, backoff: Backoff, random: Random, *, renewable: bool) -> None:
         self.said = Conversation()
         self.connections = self.resumed = 0
+        self.opened_in = 0.0
         self._urls, self._tokens, self._backoff, self._random, self._renewable = urls, tokens, backoff, random, renewable
         self._loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = self._loop.create_future()
         self.over: asyncio.Future[Exception | None] = self._loop.create_future()
         self._socket: ClientConnection | None = None
-        self._heard = 0.0
+        self._heard = self._began = 0.0
         self._dealt_with = self._acknowledged = self._hellos = 0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
@@ -118,6 +120,7 @@ class Link:
 
     async def _one_connection(self, url: str) -> Ending:
         self.said.opened()
+        self._began = self._loop.time()
         socket = await open_socket(url, await self._tokens(), self.said.position)
         if isinstance(socket, Ending):
             self.said.refusal = socket.meaning.what
@@ -158,6 +161,7 @@ class Link:
 
     def _attach(self, socket: ClientConnection) -> None:
         self._socket = socket
+        self.opened_in = self._loop.time() - self._began
         self.connections += 1
         self.resumed += self.said.resumed
         self._acknowledge_soon()

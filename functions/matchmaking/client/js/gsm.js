@@ -140,7 +140,6 @@ export class GameSession extends EventTarget {
   #acknowledged = 0;
   #epoch = "";
   #token = "";
-  #told = true;
   #retryAfter = null;
   #refusal = "";
   #timers = new Map();
@@ -333,7 +332,6 @@ export class GameSession extends EventTarget {
 
   #handle(type, data, seq) {
     if (type === "hello") this.#hello(data);
-    else if (type === "heartbeat_ack" && !this.#told) this.#reconcile({});
     else if (type === "reconnect") this.#retryAfter = data.retry_after;
     else if (type === "queue_joined") this.#joined(data);
     else if (type === "snapshot") this.#reconcile(data);
@@ -376,9 +374,7 @@ export class GameSession extends EventTarget {
     this.#token = hello.resume_token ?? "";
     this.#acknowledgeSoon();
     this.#interval = hello.heartbeat_interval * 1000;
-    this.#told = this.ticket === null || hello.resumed === true;
     this.#tokensRefused = 0;
-    if (!this.#told) this.#sendBeat(); // no snapshot before its answer: there is nothing to tell
     this.#after("beat", Math.random() * this.#interval, () => this.#beat());
     for (const request of this.#pending.values()) this.#ask(request);
     this.#become("live");
@@ -412,7 +408,6 @@ export class GameSession extends EventTarget {
   #reconcile({ ticket = null, match = null }) {
     const before = this.ticket;
     this.ticket = ticket;
-    this.#told = true;
     if (match && !this.#endedTickets.includes(match.ticket_id) && (this.#pending.size > 0 || before?.ticket_id === match.ticket_id)) {
       this.#endedTickets.push(match.ticket_id);
       this.#tell("match_found", match);
