@@ -50,7 +50,7 @@ async def fetch(url: str, body: Any = None, token: str | None = None, method: st
 
 async def test_preferences_are_kept_and_used(served: Gateway, signer: Signer) -> None:
     token = signer.token("alice")
-    empty = {"regions": [], "modes": [], "latency": {}, "roles": [], "attributes": {}}
+    empty = {"regions": [], "modes": [], "max_latency": None, "latency": {}, "roles": [], "attributes": {}}
     assert await fetch(served.url + PREFERENCES, token=token) == (200, empty)
     wanted = empty | {"regions": ["mars", "eu-west"], "modes": ["casual"]}
     assert await fetch(served.url + PREFERENCES, {"regions": ["mars", "eu-west"], "modes": ["casual"]}, token) == (200, wanted)

@@ -20,7 +20,7 @@ import msgspec
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import match_ready_decoder, rfc3339
-from matchmaking.protocol.messages import GameStateUpdateData, HelloData, MatchFoundData, QueuePlace, SnapshotData
+from matchmaking.protocol.messages import GameStateUpdateData, HelloData, MatchFoundData, PartyUpdateData, QueuePlace, SnapshotData
 from matchmaking.protocol.opening import Resume
 from matchmaking.protocol.session_messages import SessionData
 from matchmaking.store import values
@@ -29,6 +29,7 @@ from matchmaking.store.errors import StoreUnavailableError
 from .errors import ShutOutError
 from .events import match_found
 from .hub import SHUT_OUT, Hub, Meanwhile
+from .parties import current_party
 from .session import Session
 from .session_view import current_session
 from .sign_in import Identity
@@ -61,13 +62,14 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
                 raise ShutOutError(state.status, state.detail)
             waiting = await _waiting(hub, player, state)
             current = await current_session(hub.store, player)
+            party = await current_party(hub, player, anew=not state.resumed)
         except BaseException:
             hub.spawn(hub.bus.unsubscribe(player))
             raise
         sent = seq if state.resumed and seq is not None else state.seq
         session = make(protocol.Connection(player, state.generation, sent, time.time(), hub.heartbeat_interval))
         hub.adopt(session)
-        _greet(hub, session, state, _Greeting(sent, waiting, current, epoch, token))
+        _greet(hub, session, state, _Greeting(sent, waiting, current, party, epoch, token))
         if state.missed:
             session.feed(protocol.Missed(state.missed))
         if state.resumed and current is not None:  # states have no numbers: the latest one says all
@@ -100,8 +102,9 @@ async def _renew(hub: Hub, session: Session) -> None:
         state = await hub.store.take_over(session.player, hub.id, arrival)
         waiting = await _waiting(hub, session.player, state)
         current = await current_session(hub.store, session.player)
+        party = await current_party(hub, session.player, anew=not state.resumed)
         if state.status == "live":
-            _greet(hub, session, state, _Greeting(state.seq, waiting, current, epoch, token))
+            _greet(hub, session, state, _Greeting(state.seq, waiting, current, party, epoch, token))
             _catch_up(session, meanwhile)
         else:
             session.close(SHUT_OUT.get(state.status, CloseCode.REPLACED))
@@ -122,6 +125,7 @@ class _Greeting(msgspec.Struct, frozen=True):
     sent: int
     waiting: protocol.Waiting | None
     current: SessionData | None
+    party: PartyUpdateData | None
     epoch: str
     token: str
 
@@ -131,7 +135,8 @@ def _greet(hub: Hub, session: Session, state: values.Takeover, how: _Greeting) -
     session.send(HelloData(session.player, hub.heartbeat_interval, how.epoch, how.sent, state.generation, state.resumed, how.token))
     if not state.resumed:
         match = None if how.waiting else _recent_match(session.player, state)
-        session.send(SnapshotData(how.waiting.place if how.waiting else None, match, how.current))
+        session.send(SnapshotData(how.waiting.place if how.waiting else None, match, how.current, how.party))
+    hub.parties.note(session.player, how.party)
     session.feed(protocol.Renewed(state.generation, how.sent, how.waiting))
 
 

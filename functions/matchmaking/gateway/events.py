@@ -10,6 +10,7 @@ from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.events import (
     ANNOUNCEMENT,
     MATCH_READY,
+    PARTY_UPDATE,
     QUEUE_UPDATE,
     SESSION_UPDATE,
     TICKET_ENDED,
@@ -20,7 +21,15 @@ from matchmaking.protocol.events import (
     match_ready_decoder,
     ticket_ended_decoder,
 )
-from matchmaking.protocol.messages import AnnouncementData, GameStateUpdateData, MatchFoundData, QueueLeftData, QueuePlace, encode
+from matchmaking.protocol.messages import (
+    AnnouncementData,
+    GameStateUpdateData,
+    MatchFoundData,
+    PartyUpdateData,
+    QueueLeftData,
+    QueuePlace,
+    encode,
+)
 from matchmaking.protocol.session_messages import MATCH_CANCELLED, MatchCancelledData
 
 from .session import Session
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
 _queue_status = msgspec.json.Decoder(QueueStatusData)
 _announcement = msgspec.json.Decoder(AnnouncementData)
 _cancelled = msgspec.json.Decoder(MatchCancelledData)
+_party = msgspec.json.Decoder(PartyUpdateData)
 _game_state = msgspec.json.Decoder(GameStateUpdateData)
 
 
@@ -92,6 +102,19 @@ def handle_match_cancelled(hub: "Hub", session: Session, event: StoredEvent) -> 
     _observe_delivery(hub, event)
 
 
+def handle_party_update(hub: "Hub", session: Session, event: StoredEvent) -> None:
+    """The player's party changed; if it waits, so does the player."""
+    update = _party.decode(event.data)
+    hub.parties.note(session.player, update)
+    session.send(update, event.seq)
+    if update.queued is not None:
+        at = update.queued
+        place = QueuePlace(at.ticket_id, at.pool, at.region, at.mode)
+        session.feed(protocol.PartyWaits(place, datetime.fromisoformat(at.since).timestamp()))
+        hub.refresh_positions(at.pool, at.region, at.mode)
+    _observe_delivery(hub, event)
+
+
 def handle_queue_update(hub: "Hub", message: Message) -> None:
     """A round changed a queue: its waiting players on this gateway get their new positions soon."""
     status = _queue_status.decode(message.data)
@@ -109,6 +132,7 @@ PLAYER_HANDLERS = {
     TICKET_ENDED: handle_ticket_ended,
     SESSION_UPDATE: handle_session_update,
     MATCH_CANCELLED: handle_match_cancelled,
+    PARTY_UPDATE: handle_party_update,
 }
 BROADCAST_HANDLERS = {QUEUE_UPDATE: handle_queue_update, ANNOUNCEMENT: handle_announcement}
 

@@ -15,7 +15,7 @@ from .errors import InvalidRequestError, SignInError
 from .services import Services
 from .sign_in import TICKET_SECONDS, Identity, bearer, make_ticket
 from .statistics import Statistics
-from .tickets import Preferences, preferences_decoder
+from .tickets import Preferences, preferences_decoder, read_preferences
 
 blueprint = Blueprint("http", __name__)
 MATCHMAKING = "/api/v1/matchmaking"
@@ -90,8 +90,7 @@ async def sign_in_ticket() -> SignInTicket:
 @validate_response(ErrorBody, 401)
 async def get_preferences() -> Preferences:
     """The player's preferences: what `queue_join` falls back on."""
-    data = await services().store.preferences(signed_in().subject)
-    return preferences_decoder.decode(data) if data else Preferences()
+    return await read_preferences(services().store, signed_in().subject)
 
 
 @blueprint.post(f"{MATCHMAKING}/preferences")

@@ -30,6 +30,7 @@ from matchmaking.telemetry.metrics import GatewayMetrics
 
 from .allocation import Allocations
 from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS
+from .party_watch import PartyWatch
 from .pools import Pools
 from .session import Session
 
@@ -79,6 +80,7 @@ class Hub:
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.set)
         self.allocation = allocation
         self.stale_states = False
+        self.parties = PartyWatch()
         self.stale_positions: set[tuple[str, str, str]] = set()
         self.heartbeat_interval = heartbeat_interval
         self._arriving: dict[str, list[Meanwhile]] = {}

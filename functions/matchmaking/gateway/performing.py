@@ -2,7 +2,7 @@
 
 from matchmaking.protocol import effects
 
-from . import arrival, outbox, queueing, sessions
+from . import arrival, outbox, parties, queueing, sessions
 from .hub import Perform
 
 PERFORM: dict[type, Perform] = {
@@ -11,6 +11,7 @@ PERFORM: dict[type, Perform] = {
     effects.JoinQueue: lambda hub, session, effect: hub.spawn(queueing.join(hub, session, effect.data)),
     effects.LeaveQueue: lambda hub, session, effect: hub.spawn(queueing.leave(hub, session, effect.op_id)),
     effects.AnswerMatch: lambda hub, session, effect: hub.spawn(sessions.answer(hub, session, effect.data, accepts=effect.accepts)),
+    effects.AskParty: lambda hub, session, effect: hub.spawn(parties.ask(hub, session, effect.message)),
     effects.ReadOutbox: lambda hub, session, effect: hub.spawn(outbox.read(hub, session, effect.after)),
     effects.TrimOutbox: lambda hub, session, effect: hub.spawn(outbox.trim(hub, session, effect.upto)),
     effects.Renew: lambda hub, session, _: hub.spawn(arrival.renew(hub, session)),

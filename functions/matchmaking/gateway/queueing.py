@@ -4,6 +4,8 @@ import math
 import secrets
 import time
 
+import msgspec
+
 from matchmaking.core.pool import PoolRules
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
@@ -16,8 +18,9 @@ from matchmaking.store.joining import leave as leave_queue
 
 from .errors import RefusedError
 from .hub import Hub
+from .party_queueing import forget_ticket, join_as_party
 from .session import Session
-from .tickets import Preferences, build_ticket, check_wish, complete, needs_preferences, preferences_decoder
+from .tickets import Preferences, build_ticket, check_wish, complete, needs_preferences, read_preferences
 
 OPERATION_BYTES = 8  # of an operation id that we make because the client gave none
 UNAVAILABLE = "the service cannot reach its store; repeat the same operation"
@@ -30,10 +33,9 @@ async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
         if rules is None:
             known = ", ".join(name for name, _ in hub.pools.items())
             raise RefusedError("unknown_pool", f"there is no pool `{wish.pool}`; there are {known}")
-        wish = complete(wish, rules, await _preferences(hub, session.player) if needs_preferences(wish) else Preferences())
-        check_wish(wish, rules, (session.player,))
-        outcome = await _join(hub, session, wish, rules)
-        _joined(session, wish, outcome)
+        named = msgspec.structs.replace(wish, op_id=wish.op_id or secrets.token_hex(OPERATION_BYTES))
+        outcome = await join_as_party(hub, session, named, rules) if hub.parties.of(session.player) else None
+        _joined(session, wish, outcome or await _join_alone(hub, session, named, rules))
     except RefusedError as error:
         hub.metrics.refused.labels(error.code).inc()
         session.feed(protocol.Refused(ErrorData(error.code, str(error), wish.op_id, error.retry_after), join=True))
@@ -53,13 +55,17 @@ async def _join(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRule
             return outcome
 
 
-async def _preferences(hub: Hub, player: str) -> Preferences:
-    data = await hub.store.preferences(player)
-    return preferences_decoder.decode(data) if data else Preferences()
+async def _join_alone(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
+    players = (session.player,)
+    wish = complete(wish, rules, await read_preferences(hub.store, session.player) if needs_preferences(wish) else Preferences())
+    check_wish(wish, rules, players)
+    request = Join(players, session.connection.generation, wish.op_id, wish.pool, wish.region or "", wish.mode or "")
+    return await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
 
 
 def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None:
     place, enqueued = outcome.place, outcome.enqueued
+    other = outcome.player if outcome.player != session.player else ""
     where = f"pool `{place.pool}`, region `{place.region}`, mode `{place.mode}`"
     match outcome.status:
         case "joined" | "repeated":
@@ -67,18 +73,25 @@ def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None
             since = enqueued.enqueued or time.time()
             session.feed(protocol.Joined(shown, wish.op_id, enqueued.position, enqueued.length, since, enqueued.mean_wait))
         case "already_queued":
-            raise RefusedError("already_queued", f"you wait already: {where}; leave that queue first")
+            who = f"`{other}` waits" if other else "you wait"
+            raise RefusedError("already_queued", f"{who} already: {where}; leave that queue first")
         case "already_matched":
-            raise RefusedError("already_matched", f"your match of {where} is on its way", 1.0)
+            raise RefusedError("already_matched", f"{_whose(other)} match of {where} is on its way", 1.0)
         case "in_session":
-            raise RefusedError("in_session", "your match goes on; queue again when it has ended", 5.0)
+            raise RefusedError("in_session", f"{_whose(other)} match goes on; queue again when it has ended", 5.0)
         case "cooldown":
             wait = round(outcome.retry_after, 1)
-            raise RefusedError("cooldown", f"you let a match of this pool down; queue again in {math.ceil(wait)} s", wait)
+            raise RefusedError(
+                "cooldown", f"{f'`{other}`' if other else 'you'} let a match of this pool down; queue again in {math.ceil(wait)} s", wait
+            )
         case "stale":
             session.close(CloseCode.REPLACED)
         case "busy":
             raise RefusedError("busy", "several joins of yours are under way; repeat the last one", 1.0)
+
+
+def _whose(other: str) -> str:
+    return f"`{other}`'s" if other else "your"
 
 
 async def leave(hub: Hub, session: Session, op_id: str) -> None:
@@ -92,6 +105,8 @@ async def leave(hub: Hub, session: Session, op_id: str) -> None:
     if outcome.status == "stale" and await session.began_anew_since(generation):
         await leave(hub, session, op_id)
         return
+    if outcome.status == "left" and outcome.place is not None:
+        hub.spawn(forget_ticket(hub, session.player, outcome.place))
     match outcome.status:
         case "left" if outcome.entry is not None and outcome.numbers.get(session.player):
             entry, seq = outcome.entry, outcome.numbers[session.player]

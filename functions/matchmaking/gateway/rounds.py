@@ -19,6 +19,7 @@ from matchmaking.telemetry.logs import happened
 
 from . import arrival, timers
 from .hub import Hub
+from .party_watch import look_after_parties
 
 TICK = 1.0  # s
 TOUCH_EVERY = 5.0  # s; far below every pool's reconnect grace
@@ -26,6 +27,7 @@ PRESENCE_EVERY = 10.0  # s; PRESENCE_MS forgets a player after four and a half o
 EPOCH_EVERY = 1.0  # s
 KEEP_EVERY = 3600.0  # s; CONNECTION_SECONDS is 25 of them
 SWEEP_EVERY = 1.0  # s
+PARTIES_EVERY = 2.0  # s
 POSITIONS_EVERY = 2.0  # s, for queues of which no round tells
 CHUNK = 1000  # players or tickets in one script call
 
@@ -45,6 +47,7 @@ def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
         _every(TOUCH_EVERY, hub, touch_tickets),
         _every(PRESENCE_EVERY, hub, show_presence),
         _every(SWEEP_EVERY, hub, sweep_pools),
+        _every(PARTIES_EVERY, hub, look_after_parties),
         hub.pools.keep_fresh(),
         timers.keep_time(hub),
     ]

@@ -11,7 +11,7 @@ one means that a publication was lost, so the outbox is read from the last numbe
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ from .messages import (
     ErrorData,
     Heartbeat,
     HeartbeatAckData,
+    PartyMessage,
     QueueJoin,
     QueueJoinedData,
     QueueLeave,
@@ -143,6 +144,14 @@ def _joined(connection: Connection, event: Joined, now: float) -> Step:
     return connection, (Send(joined), *update, *late)
 
 
+def _party_waits(connection: Connection, event: PartyWaits, _: float) -> Step:
+    place = event.place
+    if connection.waiting is not None and connection.waiting.place.ticket_id == place.ticket_id:
+        return connection, ()  # the leader's own connection was told by the answer to its join
+    joined = QueueJoinedData(place.ticket_id, place.pool, place.region, place.mode)
+    return replace(connection, waiting=Waiting(place, event.enqueued)), (Send(joined),)
+
+
 def _join_answered(connection: Connection) -> Step:
     connection = replace(connection, joining=connection.joining - 1)
     late = connection.joining == 0 and connection.ahead > connection.sent
@@ -222,6 +231,7 @@ _STEPS: dict[type, Callable[[Connection, Any, float], Step]] = {
     Malformed: lambda connection, event, now: _bad(connection, ErrorData(event.code, event.text), now),
     Limited: _limited,
     Joined: _joined,
+    PartyWaits: _party_waits,
     Refused: _refused,
     Published: _published,
     Missed: lambda connection, event, _: _deliver_all(connection, event.events),
@@ -239,5 +249,6 @@ _MESSAGES: dict[type, Callable[[Connection, Any, float], Step]] = {
     QueueLeave: lambda connection, message, _: (connection, (LeaveQueue(message.data.op_id),)),
     MatchAccept: lambda connection, message, _: (connection, (AnswerMatch(message.data, True),)),
     MatchDecline: lambda connection, message, _: (connection, (AnswerMatch(message.data, False),)),
+    **dict.fromkeys(get_args(PartyMessage), lambda connection, message, _: (connection, (AskParty(message),))),
     Ack: _acknowledged,
 }

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from .close_codes import CloseCode
 from .events import StoredEvent
-from .messages import QueueJoinData, ServerData
+from .messages import PartyMessage, QueueJoinData, ServerData
 from .session_messages import MatchAnswerData
 
 
@@ -41,6 +41,12 @@ class AnswerMatch(Struct, frozen=True):
     accepts: bool
 
 
+class AskParty(Struct, frozen=True):
+    """Carry out a request about the player's party."""
+
+    message: PartyMessage
+
+
 class ReadOutbox(Struct, frozen=True):
     """Read the outbox after this number."""
 
@@ -63,4 +69,4 @@ class Close(Struct, frozen=True):
     code: CloseCode
 
 
-Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | AnswerMatch | ReadOutbox | TrimOutbox | Renew | Close
+Effect: TypeAlias = Send | Deliver | JoinQueue | LeaveQueue | AnswerMatch | AskParty | ReadOutbox | TrimOutbox | Renew | Close

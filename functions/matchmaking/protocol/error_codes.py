@@ -34,6 +34,16 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "invalid_backfill": ErrorCode("A backfill that cannot be filled; the text says why."),
     "unknown_team": ErrorCode("A backfill names a team that the pool does not have."),
     "invalid_ticket": ErrorCode("The ticket does not fit the pool in another way; the text says how."),
+    "no_near_region": ErrorCode(
+        "No region of the pool is within the preferred `max_latency` of every player; the text says how far they are."
+    ),
+    "not_in_party": ErrorCode("The player is in no party."),
+    "already_in_party": ErrorCode("The player is in a party, and must leave it first."),
+    "unknown_invite": ErrorCode("No party has this invite, or it was replaced or is too old."),
+    "party_full": ErrorCode("A party has at most 50 members."),
+    "party_queued": ErrorCode("The party waits in a queue; nobody can join it meanwhile.", again=True),
+    "not_party_leader": ErrorCode("Only the party's leader queues, invites, promotes and sends away."),
+    "not_a_member": ErrorCode("No other member of the party has this player id."),
     "pool_suspended": ErrorCode("The pool takes no new tickets just now.", again=True),
     "already_queued": ErrorCode("The player waits already; the text says where."),
     "already_matched": ErrorCode("The player's match is on its way.", again=True),

@@ -15,6 +15,7 @@ MATCH_READY = "match_ready"
 TICKET_ENDED = "ticket_ended"
 QUEUE_UPDATE = "queue_update"
 SESSION_UPDATE = "session_update"
+PARTY_UPDATE = "party_update"  # data: the client protocol's PartyUpdateData
 ANNOUNCEMENT = "announcement"
 
 

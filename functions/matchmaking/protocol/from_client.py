@@ -53,6 +53,26 @@ class AckData(Struct, frozen=True):
     seq: Annotated[int, Meta(ge=0)]
 
 
+class PartyOperationData(Struct, frozen=True):
+    """What the player's own party needs no more words for."""
+
+    op_id: OperationId = ""
+
+
+class PartyJoinData(Struct, frozen=True):
+    """The invite that a member of the party has passed on."""
+
+    invite: Annotated[str, Meta(min_length=1, max_length=64)]
+    op_id: OperationId = ""
+
+
+class PartyMemberData(Struct, frozen=True):
+    """A member whom the leader means."""
+
+    player_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    op_id: OperationId = ""
+
+
 class Nothing(Struct, frozen=True):
     """A message that says all by its type."""
 
@@ -81,5 +101,55 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     data: Nothing = Nothing()
 
 
-ClientMessage: TypeAlias = QueueJoin | QueueLeave | MatchAccept | MatchDecline | Ack | Heartbeat
-CLIENT_TYPES = ("queue_join", "queue_leave", "match_accept", "match_decline", "ack", "heartbeat")
+class PartyCreate(Struct, frozen=True, tag="party_create"):
+    """Begin a party; its invite comes with the `party_update`."""
+
+    data: PartyOperationData = PartyOperationData()
+
+
+class PartyJoin(Struct, frozen=True, tag="party_join"):
+    """Join a party by its invite."""
+
+    data: PartyJoinData
+
+
+class PartyLeave(Struct, frozen=True, tag="party_leave"):
+    """Leave the party; if it waits in a queue, its ticket ends."""
+
+    data: PartyOperationData = PartyOperationData()
+
+
+class PartyKick(Struct, frozen=True, tag="party_kick"):
+    """The leader sends a member away, and gets a new invite."""
+
+    data: PartyMemberData
+
+
+class PartyPromote(Struct, frozen=True, tag="party_promote"):
+    """The leader makes another member the leader."""
+
+    data: PartyMemberData
+
+
+class PartyInvite(Struct, frozen=True, tag="party_invite"):
+    """The leader makes a new invite; the old one is good no longer."""
+
+    data: PartyOperationData = PartyOperationData()
+
+
+PartyMessage: TypeAlias = PartyCreate | PartyJoin | PartyLeave | PartyKick | PartyPromote | PartyInvite
+ClientMessage: TypeAlias = QueueJoin | QueueLeave | MatchAccept | MatchDecline | PartyMessage | Ack | Heartbeat
+CLIENT_TYPES = (
+    "queue_join",
+    "queue_leave",
+    "match_accept",
+    "match_decline",
+    "party_create",
+    "party_join",
+    "party_leave",
+    "party_kick",
+    "party_promote",
+    "party_invite",
+    "ack",
+    "heartbeat",
+)

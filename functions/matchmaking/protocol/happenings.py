@@ -49,6 +49,13 @@ class Joined(Struct, frozen=True):
     estimated_wait: float | None
 
 
+class PartyWaits(Struct, frozen=True):
+    """The party's leader queued it: the player's ticket waits since then (seconds)."""
+
+    place: QueuePlace
+    enqueued: float
+
+
 class Refused(Struct, frozen=True):
     """The store, the pool's rules or a limit says no (`join`: to a `queue_join`)."""
 
@@ -115,5 +122,18 @@ class Tick(Struct, frozen=True):
 
 
 Event: TypeAlias = (
-    Received | Malformed | Limited | Joined | Refused | Published | Missed | OutboxRead | Looked | Resync | Superseded | Renewed | Tick
+    Received
+    | Malformed
+    | Limited
+    | Joined
+    | PartyWaits
+    | Refused
+    | Published
+    | Missed
+    | OutboxRead
+    | Looked
+    | Resync
+    | Superseded
+    | Renewed
+    | Tick
 )

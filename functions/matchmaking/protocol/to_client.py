@@ -115,6 +115,43 @@ class MatchFoundData(Struct, frozen=True):
     accept_by: str | None = None
 
 
+class PartyMember(Struct, frozen=True):
+    """A member of a party."""
+
+    player_id: str
+    connected: bool = True
+
+
+class PartyPlace(QueuePlace, frozen=True):
+    """Where a party waits; `since` is RFC 3339."""
+
+    since: str = ""
+
+
+class PartyUpdateData(Struct, frozen=True):
+    """A party whole, after each of its changes. Who is not among the members is in no party (any more).
+
+    Attributes:
+        version: counts the party's changes; a smaller one than was seen is old news.
+        leader: who may queue, invite and send away.
+        members: in the order of joining.
+        reason: what changed: `created`, `joined`, `left`, `kicked`, `promoted`, `invite`, `presence`, `queued`, `unqueued`, `disbanded`.
+        invite: the code by which others join, good until `invite_until` (RFC 3339); empty for who is no member.
+        queued: where the party waits; null if it does not.
+        op_id: of the request that this answers, if it does; such an answer has no `seq`.
+    """
+
+    party_id: str
+    version: int
+    leader: str
+    members: list[PartyMember]
+    reason: str
+    invite: str = ""
+    invite_until: str = ""
+    queued: PartyPlace | None = None
+    op_id: str = ""
+
+
 class SnapshotData(Struct, frozen=True):
     """The player's state, whole: what a client needs when it cannot resume.
 
@@ -128,7 +165,7 @@ class SnapshotData(Struct, frozen=True):
     ticket: QueuePlace | None = None
     match: MatchFoundData | None = None
     session: SessionData | None = None
-    party: dict[str, Any] | None = None
+    party: PartyUpdateData | None = None
 
 
 class ErrorData(Struct, frozen=True):
@@ -183,6 +220,7 @@ ServerData: TypeAlias = (
     | QueueLeftData
     | MatchFoundData
     | MatchCancelledData
+    | PartyUpdateData
     | GameStateUpdateData
     | AnnouncementData
     | ErrorData
@@ -198,6 +236,7 @@ SERVER_TYPES: dict[type[Struct], str] = {
     QueueLeftData: "queue_left",
     MatchFoundData: "match_found",
     MatchCancelledData: MATCH_CANCELLED,
+    PartyUpdateData: "party_update",
     GameStateUpdateData: "game_state_update",
     AnnouncementData: "announcement",
     ErrorData: "error",

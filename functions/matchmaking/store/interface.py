@@ -5,6 +5,7 @@ from typing import Protocol
 
 from matchmaking.core.pool import PoolRules
 
+from . import party_values as parties
 from . import values
 from .session_interface import SessionStore
 
@@ -18,6 +19,10 @@ PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not conn
 WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of five minutes
 WAIT_WINDOWS = 3  # how many of them are kept, the present one included
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
+
+INVITE_MS = 1_800_000  # how long a party's invite is good; the leader makes a new one at any time
+LARGEST_PARTY = 50  # members; a pool's own limit is checked when the party queues
+PARTY_LIFE = 86_400  # s; a party that nobody looks at for so long is gone
 
 
 NEW = values.Arrival()
@@ -152,6 +157,56 @@ class ConnectionStore(Protocol):
         """Whom a sign-in ticket stands for; it works once."""
 
 
+class PartyStore(Protocol):
+    """Parties: bound in the player's slot, admitted in the party's. `store/parties.py` has the order of the steps."""
+
+    async def party_bind(self, player: str, generation: int, op_id: str, party: str, random: str) -> parties.Binding:
+        """Bind a player to a party."""
+
+    async def party_admit(self, party: str, player: str, membership: str, secret: str, new_secret: str) -> parties.Admission:
+        """Admit a bound player (`secret` empty: found the party)."""
+
+    async def party_look(self, party: str, player: str, membership: str) -> parties.Membership:
+        """Whether a binding is true; leaves a mark if not."""
+
+    async def party_holding(self, player: str, generation: int | None, op_id: str = "", *, anew: bool = False) -> parties.PartyHolding:
+        """The party that a player is bound to (`anew`: forget operation ids)."""
+
+    async def party_read(self, party: str) -> parties.Party | None:
+        """A party whole."""
+
+    async def party_tell(self, player: str, membership: str, version: int, event: values.RelayEntry, ticket: str, without: bytes) -> int:
+        """Tell a member a version of the party; the event's number, or 0 if that happened before."""
+
+    async def party_part(self, player: str, membership: str, event: values.RelayEntry | None, op_id: str = "") -> int:
+        """End a binding, with notice if there is an event."""
+
+    async def party_remove(
+        self, party: str, by: str, op_id: str, player: str, membership: str, reason: str, ended: str, new_secret: str
+    ) -> parties.Removal:
+        """Take a member out, unless the party's ticket may wait (`ended` names one that does not)."""
+
+    async def party_lead(self, party: str, by: str, op_id: str, leader: str, new_secret: str) -> str:
+        """Change leader or invite: `changed`, `done`, `not_leader` or `not_member`."""
+
+    async def party_queue(
+        self, party: str, player: str, membership: str, op_id: str, queue: tuple[str, str, str], random: str
+    ) -> parties.Queueing:
+        """Name the ticket under which the party queues."""
+
+    async def party_waits(self, party: str, ticket: str, since_ms: int) -> bool:
+        """The party's ticket was seen waiting; whether that is news."""
+
+    async def party_unqueue(self, party: str, ticket: str, reason: str) -> bool:
+        """Forget the party's ticket, which has ended."""
+
+    async def party_presence(self, party: str, connected: Mapping[str, bool]) -> bool:
+        """Which members are connected; whether that is news."""
+
+    async def are_connected(self, players: list[str], silent: float) -> dict[str, bool]:
+        """Players with a sign of life in the last `silent` seconds."""
+
+
 class PoolStore(Protocol):
     """Profiles, pools, numbers, and the store itself."""
 
@@ -205,5 +260,5 @@ class OwnerStore(Protocol):
         """Remove a deleted pool's keys and its owner, if no queue is left and every end was relayed."""
 
 
-class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PoolStore, OwnerStore, SessionStore, Protocol):
+class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PartyStore, PoolStore, OwnerStore, SessionStore, Protocol):
     """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""

@@ -34,6 +34,7 @@ class Join(msgspec.Struct, frozen=True):
         players: the party, leader first.
         generation: the leader's connection.
         op_id: the leader's operation; never empty.
+        ticket: the ticket's id if it is decided already; else the leader's reservation makes it.
     """
 
     players: tuple[str, ...]
@@ -42,6 +43,7 @@ class Join(msgspec.Struct, frozen=True):
     pool: str
     region: str
     mode: str
+    ticket: str = ""
 
 
 class JoinOutcome(msgspec.Struct, frozen=True):
@@ -73,9 +75,9 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
     outcome = JoinOutcome("busy", values.Place("", request.pool, request.region, request.mode))
     for _ in range(ATTEMPTS):
         reserved, outcome = await _reserve_all(store, request)
-        if outcome.status != "joined":
-            if outcome.status == "busy":
-                continue
+        if outcome.status == "busy":
+            continue
+        if outcome.status != "joined" or not reserved:
             return outcome
         place = outcome.place
         record = record_encoder.encode(build(place, reserved))
@@ -84,12 +86,16 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
             return JoinOutcome("joined", place, enqueued)
         for player in request.players:
             await store.release(player, place.ticket)
-    return outcome
+        outcome = JoinOutcome("busy", place)
+        if request.ticket:
+            return outcome  # a ticket that has ended stays so; the caller may choose another id
+    return await _abandon(store, request.players, outcome)
 
 
 async def _reserve_all(store: Store, request: Join) -> tuple[list[values.Reservation], JoinOutcome]:
+    """Reserve each player in turn. What was reserved stays so if the answer is `busy`, and is given up if it is anything else but `joined`."""
     reserved: list[values.Reservation] = []
-    ticket = ""
+    ticket = request.ticket
     for i, player in enumerate(request.players):
         reservation = await store.reserve(
             player,
@@ -101,19 +107,38 @@ async def _reserve_all(store: Store, request: Join) -> tuple[list[values.Reserva
             mode=request.mode,
             leader=request.players[0],
         )
-        outcome = await _judge(store, player, reservation)
+        outcome = await _judge(store, player, reservation, ticket)
+        if outcome.status == "busy":
+            ours = reserved[0].place if reserved else values.Place("", request.pool, request.region, request.mode)
+            return [], msgspec.structs.replace(outcome, place=ours)
         if outcome.status != "joined":
-            for other in request.players[:i]:
-                await store.release(other, ticket)
-            return [], outcome
+            if not reserved:
+                return [], outcome
+            given = msgspec.structs.replace(outcome, place=reserved[0].place)
+            given_up = await _abandon(store, request.players[:i], given)
+            return [], given_up if given_up.status == "joined" else outcome
         ticket = reservation.place.ticket
         reserved.append(reservation)
     return reserved, JoinOutcome("joined", reserved[0].place)
 
 
-async def _judge(store: Store, player: str, reservation: values.Reservation) -> JoinOutcome:
+async def _abandon(store: Store, players: Sequence[str], outcome: JoinOutcome) -> JoinOutcome:
+    """Give up a join of which some players are reserved. Its twin on another gateway may be further: so first a mark that keeps the ticket out."""
+    place = outcome.place
+    if not place.ticket:
+        return outcome
+    fate = await store.look(place, players[0])
+    if fate.status != "cancelled":
+        since = float(fate.detail) / 1000 if fate.status == "waiting" else 0.0
+        return JoinOutcome("joined", place, values.Enqueued(fate.status, enqueued=since))
+    for player in players:
+        await store.release(player, place.ticket)
+    return outcome
+
+
+async def _judge(store: Store, player: str, reservation: values.Reservation, ticket: str) -> JoinOutcome:
     place = reservation.place
-    if reservation.status == "reserved":
+    if reservation.status == "reserved" and ticket in ("", place.ticket):
         return JoinOutcome("joined", place)
     if reservation.status == "stale":
         return JoinOutcome("stale", place, player=player)

@@ -121,6 +121,21 @@ def profile(player: str) -> str:
     return f"player:{{{_player(player)}}}:profile"
 
 
+def player_party(player: str) -> str:
+    """HASH: the party that the player is bound to, which version of it the player was told, the operation ids done."""
+    return f"player:{{{_player(player)}}}:party"
+
+
+def party(party_id: str) -> str:
+    """HASH: a party: leader, members, invite, the ticket under which it queues."""
+    return f"party:{{{_id(party_id)}}}:state"
+
+
+def party_gone(party_id: str, membership: str) -> str:
+    """STRING: why a membership ended; kept longer than an admission can be late."""
+    return f"party:{{{_id(party_id)}}}:gone:{_id(membership)}"
+
+
 def sign_in_ticket(digest: str) -> str:
     """STRING: the player that a browser's single-use ticket stands for; named by the ticket's hash, so that the key gives nothing away."""
     return f"sign-in:{_id(digest)}"

@@ -8,9 +8,12 @@ from .in_memory.delivery import MemoryDelivery
 from .in_memory.joining import MemoryJoining
 from .in_memory.matching import MemoryMatching
 from .in_memory.owners import MemoryOwners
+from .in_memory.parties import MemoryParties
 from .in_memory.pools import MemoryPools
 from .in_memory.sessions import MemorySessions
 
 
-class MemoryStore(MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryPools, MemoryOwners, MemorySessions):
+class MemoryStore(
+    MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryParties, MemoryPools, MemoryOwners, MemorySessions
+):
     """`interface.Store` without Redis."""

@@ -6,9 +6,12 @@ from .on_redis.epoch import RedisEpoch
 from .on_redis.joining import RedisJoining
 from .on_redis.matching import RedisMatching
 from .on_redis.owners import RedisOwners
+from .on_redis.parties import RedisParties
 from .on_redis.pools import RedisPools
 from .on_redis.sessions import RedisSessions
 
 
-class RedisStore(RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisPools, RedisOwners, RedisSessions, RedisEpoch):
+class RedisStore(
+    RedisJoining, RedisMatching, RedisDelivery, RedisConnections, RedisParties, RedisPools, RedisOwners, RedisSessions, RedisEpoch
+):
     """`interface.Store` on one Redis primary, a Sentinel's primary, or a Redis Cluster."""

@@ -85,6 +85,32 @@ class SessionState(msgspec.Struct):
     until: int = 0
 
 
+class BindingState(msgspec.Struct):
+    """The party that a player is bound to, if any."""
+
+    party: str = ""
+    membership: str = ""
+    op: str = ""
+    shown: int = 0
+    done: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class PartyState(msgspec.Struct):
+    """A party as the twin keeps it."""
+
+    leader: str
+    secret: str
+    until: int
+    members: dict[str, str]
+    version: int = 1
+    reason: str = "created"
+    away: dict[str, int] = msgspec.field(default_factory=dict)
+    place: values.Place | None = None
+    queue_op: str = ""
+    since: int | None = None
+    done: set[tuple[str, str]] = msgspec.field(default_factory=set)
+
+
 class MemoryPart:
     """The twin's state; `clock` tells seconds since the epoch."""
 
@@ -98,6 +124,9 @@ class MemoryPart:
         self._rules: dict[str, tuple[int, PoolRules]] = {}
         self._owners: dict[str, values.PoolOwner] = {}
         self._presence: dict[str, int] = {}
+        self._parties: dict[str, PartyState] = {}
+        self._party_marks: dict[tuple[str, str], tuple[str, int]] = {}
+        self._bindings: dict[str, BindingState] = {}
         self._sign_in: dict[str, tuple[bytes, int]] = {}
         self._epoch = secrets.token_hex(4)
         self._entries = itertools.count(1)
@@ -116,6 +145,9 @@ class MemoryPart:
     def _player(self, player: str) -> PlayerState:
         keys.connection(player)
         return self._players.setdefault(player, PlayerState())
+
+    def _binding(self, player: str) -> BindingState:
+        return self._bindings.setdefault(player, BindingState())
 
     def _mark(self, pool: str, ticket: str) -> str | None:
         mark, until = self._pool(pool).ended.get(ticket, (None, None))
