@@ -166,13 +166,15 @@ class _Check:
         return max(means) - min(means) <= rule["max_distance"] + SLACK
 
     def _ComparisonRule(self, rule: dict[str, Any]) -> bool:  # noqa: N802
-        groups = [self.everybody]
-        if rule["teams"]:
-            groups = [
-                [*(player for ticket in tickets for player in ticket.players), *there]
-                for kind, tickets, there in self.rosters
-                if kind.name in rule["teams"]
-            ]
+        """With a value the rule is about those who join: who is there already cannot be sent away."""
+        rosters = [
+            (tickets, () if rule["value"] is not None else there)
+            for kind, tickets, there in self.rosters
+            if kind.name in (rule["teams"] or [kind.name])
+        ]
+        groups = [self._roster(tickets, there) for tickets, there in rosters]
+        if not rule["teams"]:
+            groups = [[player for group in groups for player in group]]
         return all(self._compared(rule, [player.attributes.get(rule["attribute"]) for player in group]) for group in groups)
 
     @staticmethod

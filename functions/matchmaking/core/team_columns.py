@@ -25,7 +25,9 @@ Places = NDArray[np.intp]
 PASSES = 3  # packings, each of what the one before left
 _OPEN = 6  # partly filled teams at a time: more would mix ratings that are far apart
 _LARGEST = 12  # places in a match: the number that stands for its party sizes must fit 63 bits
-_CHUNK = 4096  # groups split at a time: their balances (126 ways in 5v5) stay within 4 MB
+_CHUNK = (
+    256  # groups split at a time: their balances (126 ways in 5v5) stay within the processor's cache, which makes it several times faster
+)
 
 
 class Groups(Struct):
@@ -246,10 +248,8 @@ def split_groups(groups: Groups, rating: Floats, size: NDArray[np.int16], sides:
         same = np.flatnonzero(keys == key)
         first, length = groups.starts[same[0]], lengths[same[0]]
         ways = seatings(_places(sides), tuple(sizes[first : first + length].tolist()))
-        for chunk in range(0, len(same), _CHUNK):
-            some = same[chunk : chunk + _CHUNK]
-            at = groups.starts[some][:, None] + np.arange(length)
-            team[at], imbalance[some] = most_even(weights[at], ways, len(sides), sides[0].kind.max_players)
+        at = groups.starts[same][:, None] + np.arange(length)
+        team[at], imbalance[same] = most_even(weights[at], ways, len(sides), sides[0].kind.max_players)
     return Groups(members, groups.starts, team), {"rating": imbalance}
 
 
@@ -262,12 +262,17 @@ def most_even(weights: Floats, ways: tuple[Seating, ...], teams: int, players: i
         teams, players: teams in a match, players in a team.
     """
     table = np.array(ways, np.int8)
-    if teams == 2:
-        signs = np.where(table == 0, 1.0, -1.0).T
-        difference = np.abs(weights @ signs)
-    else:
-        sums = np.stack([weights @ (table == n).T.astype(float) for n in range(teams)])
-        difference = sums.max(axis=0) - sums.min(axis=0)
-    best = difference.argmin(axis=1)
-    chosen: NDArray[np.int8] = table[best]
-    return chosen, difference[np.arange(len(best)), best] / players
+    shares = [np.ascontiguousarray((table == n).T, float) for n in range(teams)]
+    best, least = np.empty(len(weights), np.intp), np.empty(len(weights))
+    for start in range(0, len(weights), _CHUNK):
+        some = weights[start : start + _CHUNK]
+        if teams == 2:
+            difference = some @ (shares[0] - shares[1])
+            np.abs(difference, out=difference)
+        else:
+            sums = np.stack([some @ share for share in shares])
+            difference = sums.max(axis=0) - sums.min(axis=0)
+        chosen = best[start : start + _CHUNK] = difference.argmin(axis=1)
+        least[start : start + _CHUNK] = difference[np.arange(len(chosen)), chosen]
+    seated: NDArray[np.int8] = table[best]
+    return seated, least / players
