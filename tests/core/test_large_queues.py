@@ -168,3 +168,17 @@ def test_partners_of_rare_wishes_are_found_beyond_the_nearest(monkeypatch: pytes
     random = Random(4)
     tickets = [lone(f"x{i}", random.gauss(1500, 300), attributes={"maps": [f"m{i % 40}"]}) for i in range(400)]
     assert len(hold(QueueView(tickets), rules).matches) >= 190
+
+
+@pytest.mark.parametrize(
+    ("rule", "teams", "matches"),
+    [
+        ({"type": "distance", "maxDistance": 10, "around": "team"}, [{"name": "crew", "minPlayers": 2, "maxPlayers": 2}], 0),
+        ({"type": "distance", "maxDistance": 10, "around": "team"}, [{"name": "side", "quantity": 2}], 1),
+        ({"type": "teamDistance", "maxDistance": 10}, [{"name": "crew", "minPlayers": 2, "maxPlayers": 2}], 1),
+        ({"type": "teamDistance", "maxDistance": 10}, [{"name": "side", "quantity": 2}], 0),
+    ],
+)
+def test_two_in_one_team_are_not_two_teams(rule: dict[str, object], teams: list[dict[str, object]], matches: int) -> None:
+    rules = rules_of(rules=[{"name": "it", **rule}], teams=teams)
+    assert len(hold(QueueView([lone("a", 1500.0), lone("b", 1550.0)]), rules).matches) == matches

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .candidate import empty_sides
 from .columns import Bucket, Floats
 from .duel import AGE_SHARE, STARVING, WAITING
 from .equals import is_equality
@@ -38,6 +39,7 @@ class Board:
 
     def __init__(self, frame: Frame, bucket: Bucket, places: Places | None = None, *, by_rating: bool = True) -> None:
         self._by_rating = by_rating
+        self._one_team = len(empty_sides(frame.rules)) == 1
         self._frame = frame
         self._bucket = bucket
         self._places = places
@@ -84,8 +86,8 @@ class Board:
             costs += rule.weight * broken
 
     def _price_distance(self, rule: DistanceRule | TeamDistanceRule, apart: int, costs: Floats, forbidden: NDArray[np.bool_]) -> None:
-        if isinstance(rule, DistanceRule) and rule.around == "team":
-            return  # each team of a duel is one ticket
+        if self._one_team if isinstance(rule, TeamDistanceRule) else rule.around == "team" and not self._one_team:
+            return  # one team has no other to differ from; in two teams each ticket is its team's average
         number = self._rating if rule.attribute == "rating" else self._of(self._bucket.extra[f"number {rule.attribute}"])
         gap = number[apart:] - number[:-apart]
         if rule.attribute != "rating" or not self._by_rating:
