@@ -123,6 +123,17 @@ async def test_statistics(served: Gateway, redis_url: str) -> None:
     assert (queue["region"], queue["mode"], queue["waiting"], queue["matches"], queue["matchers"]) == ("local", "ranked", 0, 1, 1)
     assert queue["matches_per_minute"] == pytest.approx(1, abs=0.1)
     assert 0 <= queue["average_wait"] < 5
+    assert 0 < queue["waits"]["p50"] <= queue["waits"]["p99"]
+    for window in ("hour", "day"):
+        status, answer = await fetch(f"{url}/duel?window={window}")
+        assert (status, answer["pool"], answer["window"]) == (200, "duel", window)
+        busy = next(queue for queue in answer["queues"] if queue["matches"])
+        assert (busy["region"], busy["mode"], busy["tickets"], busy["waiting"]) == ("local", "ranked", 2, 0)
+        assert busy["waits"] == queue["waits"]
+        assert (sum(busy["wait"].values()), sum(busy["quality"].values()), sum(busy["gap"].values())) == (2, 1, 1)
+    assert (await fetch(f"{url}/duel"))[1]["window"] == "hour"
+    assert (await fetch(f"{url}/duel?window=year"))[0] == 400
+    assert (await fetch(f"{url}/nothing"))[0] == 404
 
 
 async def test_health_and_readiness(tmp_path: Path, signer: Signer) -> None:

@@ -6,15 +6,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, current_app, jsonify, request
-from quart_schema import document_headers, document_request, tag, validate_response
+from quart_schema import document_headers, document_querystring, document_request, tag, validate_response
 
 from matchmaking.protocol.events import rfc3339
 from matchmaking.store.errors import StoreError
 
-from .errors import InvalidRequestError, SignInError
+from .errors import InvalidRequestError, RefusedRequestError, SignInError
 from .services import Services
 from .sign_in import TICKET_SECONDS, Identity, bearer, make_ticket
-from .statistics import Statistics
+from .statistics import WINDOWS, PoolWindow, Statistics
 from .tickets import Preferences, preferences_decoder, read_preferences
 
 blueprint = Blueprint("http", __name__)
@@ -45,6 +45,12 @@ class ErrorBody(Struct):
     """The body of every answer that is no success."""
 
     error: ApiError
+
+
+class Window(Struct):
+    """Which window to look at: `hour` or `day`."""
+
+    window: str = "hour"
 
 
 class Health(Struct):
@@ -117,6 +123,23 @@ async def post_preferences() -> Preferences:
 async def statistics() -> Statistics:
     """How every queue stands; at most a second old."""
     return await services().statistics.read()
+
+
+@blueprint.get(f"{MATCHMAKING}/statistics/<pool>")
+@tag(["matchmaking"])
+@document_querystring(Window)
+@validate_response(PoolWindow)
+@validate_response(ErrorBody, 400)
+@validate_response(ErrorBody, 404)
+async def pool_statistics(pool: str) -> PoolWindow:
+    """How a pool's queues did in the last hour or day: waits with percentiles, and the distribution of matches; at most a second old."""
+    rules = services().pools.get(pool)
+    if rules is None:
+        raise RefusedRequestError(404, "unknown_pool", f"there is no pool `{pool[:80]}`")
+    window = request.args.get("window", "hour")
+    if window not in WINDOWS:
+        raise InvalidRequestError(f"there is no window `{window[:80]}`; there are {', '.join(WINDOWS)}")
+    return await services().statistics.window(pool, rules, window)
 
 
 @blueprint.get("/healthz")

@@ -18,8 +18,9 @@ SIGN_OUT_SECONDS = 30 * 86_400  # a sign-out is remembered for so long; tokens o
 PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not connected
 WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of five minutes
 WAIT_WINDOWS = 3  # how many of them are kept, the present one included
+LONG_WINDOW_MS = 900_000  # matches are counted by quarters of an hour too
+LONG_WINDOWS = 97  # quarters kept: a day, and the present one
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
-
 INVITE_MS = 1_800_000  # how long a party's invite is good; the leader makes a new one at any time
 LARGEST_PARTY = 50  # members; a pool's own limit is checked when the party queues
 PARTY_LIFE = 86_400  # s; a party that nobody looks at for so long is gone
@@ -227,6 +228,9 @@ class PoolStore(Protocol):
 
     async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
         """Numbers of (region, mode) queues."""
+
+    async def window(self, pool: str, region: str, mode: str, quarters: int) -> values.WindowCounts:
+        """What a queue's matches came to in the latest quarters of an hour, the present one included."""
 
     async def connected(self) -> int:
         """How many players are connected anywhere."""

@@ -96,6 +96,11 @@ def statistics(pool: str, region: str, mode: str) -> str:
     return f"pool:{{{_label(pool)}}}:statistics:{_label(region)}:{_label(mode)}"
 
 
+def windows(pool: str, region: str, mode: str) -> str:
+    """HASH: `<number of a long window>:<counter>` → what a queue's matches came to in it; a day of them."""
+    return f"pool:{{{_label(pool)}}}:statistics:{_label(region)}:{_label(mode)}:windows"
+
+
 def connection(player: str) -> str:
     """HASH: generation, gateway, number of the latest outbox event; epoch and hashes of the tokens that resume the session."""
     return f"player:{{{_player(player)}}}:connection"

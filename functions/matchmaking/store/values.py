@@ -204,6 +204,18 @@ class QueueStatistics(Struct, frozen=True):
     recent_waits: tuple[int, ...] = (0,) * (len(WAIT_BUCKETS) + 1)
 
 
+class WindowCounts(Struct, frozen=True):
+    """What a queue's matches came to since a time (ms): `matches`, `tickets`, `waited_ms`, `waits:<bucket of WAIT_BUCKETS>`, `quality:…`, `gap:…`."""
+
+    since_ms: int
+    counts: dict[str, int]
+
+    @property
+    def waits(self) -> tuple[int, ...]:
+        """Tickets by bucket."""
+        return tuple(self.counts.get(f"waits:{bucket}", 0) for bucket in range(len(WAIT_BUCKETS) + 1))
+
+
 def wait_quantile(counts: Sequence[int], quantile: float) -> float | None:
     """A quantile of counted waits, in seconds: linear within its bucket, as Prometheus has it; None if nothing was counted."""
     total = sum(counts)

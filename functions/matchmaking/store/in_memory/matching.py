@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matchmaking.store import values
-from matchmaking.store.interface import MATCHER_MS, WAIT_WINDOW_MS
+from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS
 
 from .state import MemoryPart
 
@@ -60,6 +60,14 @@ class MemoryMatching(MemoryPart):
         for wait in waits:
             bucket = (now // WAIT_WINDOW_MS, sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS))
             first.waits[bucket] = first.waits.get(bucket, 0) + 1
+        buckets = (f"waits:{sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS)}" for wait in waits)
+        raised = {"matches": 1, "tickets": len(tickets), "waited_ms": sum(waits)}
+        for name in (*buckets, *(name for name in counters if not name.startswith("wait:"))):
+            raised[name] = raised.get(name, 0) + 1
+        window = now // LONG_WINDOW_MS
+        first.windows = {key: number for key, number in first.windows.items() if key[0] > window - LONG_WINDOWS}
+        for name, number in raised.items():
+            first.windows[window, name] = first.windows.get((window, name), 0) + number
         first.minutes[now // 60_000] = first.minutes.get(now // 60_000, 0) + 1
         return values.Commitment("committed", self._put(of, event))
 

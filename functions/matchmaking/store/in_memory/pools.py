@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matchmaking.core.pool import PoolRules
 from matchmaking.store import keys, values
-from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
+from matchmaking.store.interface import LONG_WINDOW_MS, MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .state import MemoryPart
 
@@ -51,6 +51,15 @@ class MemoryPools(MemoryPart):
                 counts[bucket] += count if window > self._now() // WAIT_WINDOW_MS - WAIT_WINDOWS else 0
             found.append(values.QueueStatistics(len(queue.waiting), workers, queue.matches, queue.tickets, rate, mean, tuple(counts)))
         return found
+
+    async def window(self, pool: str, region: str, mode: str, quarters: int) -> values.WindowCounts:
+        """See `window.lua`."""
+        first = self._now() // LONG_WINDOW_MS - quarters + 1
+        sums: dict[str, int] = {}
+        for (window, counter), number in self._queue(pool, region, mode).windows.items():
+            if window >= first:
+                sums[counter] = sums.get(counter, 0) + number
+        return values.WindowCounts(first * LONG_WINDOW_MS, sums)
 
     async def connected(self) -> int:
         """Players with a recent sign of life."""

@@ -27,6 +27,7 @@ class QueueState(msgspec.Struct):
     matches: int = 0
     tickets: int = 0
     mean_ms: float | None = None
+    windows: dict[tuple[int, str], int] = msgspec.field(default_factory=dict)
     minutes: dict[int, int] = msgspec.field(default_factory=dict)
     counters: dict[str, int] = msgspec.field(default_factory=dict)
     waits: dict[tuple[int, int], int] = msgspec.field(default_factory=dict)

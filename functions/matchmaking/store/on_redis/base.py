@@ -23,6 +23,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     reasons: str
     workers: str
     statistics: str
+    windows: str
 
 
 class PoolKeys(msgspec.Struct, frozen=True):
@@ -38,7 +39,9 @@ class PoolKeys(msgspec.Struct, frozen=True):
 def queue_keys(pool: str, region: str, mode: str) -> QueueKeys:
     """A queue's keys; its names are checked once."""
     queue = (pool, region, mode)
-    return QueueKeys(keys.waiting(*queue), keys.log(*queue), keys.reasons(*queue), keys.workers(*queue), keys.statistics(*queue))
+    return QueueKeys(
+        keys.waiting(*queue), keys.log(*queue), keys.reasons(*queue), keys.workers(*queue), keys.statistics(*queue), keys.windows(*queue)
+    )
 
 
 @lru_cache(maxsize=1024)

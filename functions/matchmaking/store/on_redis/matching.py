@@ -6,13 +6,15 @@ from typing import Any, cast
 import msgspec
 
 from matchmaking.store import keys, values
-from matchmaking.store.interface import LOG_CAP, MATCHER_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
+from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, pool_keys, queue_keys, word
 
 _encoder = msgspec.json.Encoder()
 
-_WAITS = " ".join(map(str, [WAIT_WINDOW_MS, WAIT_WINDOWS, *(int(bound * 1000) for bound in values.WAIT_BUCKETS)]))  # see `commit.lua`
+_WAITS = " ".join(
+    map(str, [WAIT_WINDOW_MS, WAIT_WINDOWS, LONG_WINDOW_MS, LONG_WINDOWS, *(int(bound * 1000) for bound in values.WAIT_BUCKETS)])
+)  # see `commit.lua`
 
 
 class RedisMatching(RedisPart):
@@ -54,7 +56,7 @@ class RedisMatching(RedisPart):
         for ticket in tickets:
             queues.setdefault((ticket.region, ticket.mode), []).append(ticket)
         of, first = pool_keys(pool), queue_keys(pool, tickets[0].region, tickets[0].mode)
-        names = [of.tickets, of.alive, of.counters, of.outbox, first.statistics]
+        names = [of.tickets, of.alive, of.counters, of.outbox, first.statistics, first.windows]
         arguments: list[Any] = [matcher, match, _encoder.encode(event), int(grace * 1000), LOG_CAP, _WAITS, len(queues)]
         for (region, mode), members in queues.items():
             queue = queue_keys(pool, region, mode)

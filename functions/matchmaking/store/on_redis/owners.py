@@ -52,7 +52,7 @@ class RedisOwners(RedisPart):
     async def forget_queue(self, pool: str, region: str, mode: str) -> bool:
         """See `forget_queue.lua`."""
         queue = queue_keys(pool, region, mode)
-        names = [queue.waiting, queue.log, queue.reasons, queue.workers, queue.statistics, pool_keys(pool).counters]
+        names = [queue.waiting, queue.log, queue.reasons, queue.workers, queue.statistics, pool_keys(pool).counters, queue.windows]
         reply = await self._calls.call("forget_queue", names, f"{region}:{mode}", MATCHER_MS)
         return bool(reply[1])
 

@@ -7,7 +7,7 @@ import msgspec
 
 from matchmaking.core.pool import PoolRules, decode_rules, encode_rules
 from matchmaking.store import keys, values
-from matchmaking.store.interface import MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
+from matchmaking.store.interface import LONG_WINDOW_MS, MATCHER_MS, PRESENCE_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, queue_keys, seconds
 
@@ -75,6 +75,12 @@ class RedisPools(RedisPart):
             )
             for waiting, matchers, found in zip(replies[::3], replies[1::3], replies[2::3], strict=True)
         ]
+
+    async def window(self, pool: str, region: str, mode: str, quarters: int) -> values.WindowCounts:
+        """See `window.lua`."""
+        reply = await self._calls.call("window", [queue_keys(pool, region, mode).windows], LONG_WINDOW_MS, quarters)
+        found = reply[2]
+        return values.WindowCounts(int(reply[1]), {found[i].decode(): int(found[i + 1]) for i in range(0, len(found), 2)})
 
     async def connected(self) -> int:
         """Players with a recent sign of life."""

@@ -1,9 +1,9 @@
 -- Make a match of waiting tickets, all or none. Nothing is claimed beforehand: of two matchers that propose the same ticket one is told of the conflict.
 --
--- KEYS  1 pool:{p}:tickets   2 pool:{p}:alive   3 pool:{p}:counters   4 pool:{p}:outbox   5 …:statistics of the match's queue
+-- KEYS  1 pool:{p}:tickets   2 pool:{p}:alive   3 pool:{p}:counters   4 pool:{p}:outbox   5 …:statistics   6 …:windows of the match's queue
 --       then for each queue: …:waiting, …:log; then for each ticket, in the queues' order: …:ended:<ticket>
 -- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap
---       7 how waits are counted: window in ms, windows kept, then the buckets' upper bounds in ms   8 number of queues
+--       7 how waits are counted: window in ms, windows kept, the same of long windows, then the buckets' upper bounds in ms   8 number of queues
 --       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it
 --       then the counters of the statistics that the match raises by one each
 -- Reply {request, matcher, committed, outbox entry ('' if this match was committed before)} or
@@ -12,10 +12,10 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local matches, queues, all = 'm:' .. ARGV[3], {}, {}
-local at, key = 9, 5 + 2 * tonumber(ARGV[8])
+local at, key = 9, 6 + 2 * tonumber(ARGV[8])
 local gone = {}
 for q = 1, tonumber(ARGV[8]) do
-  local queue = {region = ARGV[at], mode = ARGV[at + 1], waiting = KEYS[4 + 2 * q], log = KEYS[5 + 2 * q], ids = {}, since = {}}
+  local queue = {region = ARGV[at], mode = ARGV[at + 1], waiting = KEYS[5 + 2 * q], log = KEYS[6 + 2 * q], ids = {}, since = {}}
   for i = 1, tonumber(ARGV[at + 2]) do
     queue.ids[i], queue.since[i] = ARGV[at + 1 + 2 * i], ARGV[at + 2 + 2 * i]
     all[#all + 1] = queue.ids[i]
@@ -46,7 +46,7 @@ for _, queue in ipairs(queues) do
   redis.call('XADD', queue.log, 'MAXLEN', '~', ARGV[6], n .. '-0', '-', table.concat(queue.ids, ' '), 'by', ARGV[2])
   for _, since in ipairs(queue.since) do
     local wait, bucket = math.max(0, now - tonumber(since)), 0
-    while bounds[3 + bucket] and wait > bounds[3 + bucket] do bucket = bucket + 1 end
+    while bounds[5 + bucket] and wait > bounds[5 + bucket] do bucket = bucket + 1 end
     waits[bucket] = (waits[bucket] or 0) + 1
     waited, count = waited + wait, count + 1
   end
@@ -72,6 +72,20 @@ if redis.call('HINCRBY', KEYS[5], 'minute:' .. minute, 1) == 1 then
     if (old and tonumber(old) < minute - 5) or (past and tonumber(past) <= window - bounds[2]) then redis.call('HDEL', KEYS[5], field) end
   end
 end
+-- The same by long windows, of which some make an hour and all make a day; waits are counted by bucket already.
+local long = math.floor(now / bounds[3]) .. ':'
+if redis.call('HINCRBY', KEYS[6], long .. 'matches', 1) == 1 then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
+    if tonumber(string.match(field, '^%d+')) <= math.floor(now / bounds[3]) - bounds[4] then redis.call('HDEL', KEYS[6], field) end
+  end
+end
+redis.call('HINCRBY', KEYS[6], long .. 'tickets', count)
+redis.call('HINCRBY', KEYS[6], long .. 'waited_ms', waited)
+for bucket, tickets in pairs(waits) do redis.call('HINCRBY', KEYS[6], long .. 'waits:' .. bucket, tickets) end
+for i = at, #ARGV do
+  if string.sub(ARGV[i], 1, 5) ~= 'wait:' then redis.call('HINCRBY', KEYS[6], long .. ARGV[i], 1) end
+end
+redis.call('PEXPIRE', KEYS[6], bounds[3] * bounds[4])
 local entry = redis.call('XADD', KEYS[4], '*', 'e', ARGV[4])
 redis.call('XREADGROUP', 'GROUP', 'relay', 'relay', 'COUNT', 1, 'STREAMS', KEYS[4], '>')
 return {ARGV[1], ARGV[2], 'committed', entry}
