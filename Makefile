@@ -6,7 +6,7 @@ PORT ?= 8080
 METRICS_PORT ?=
 BOTS ?= 6
 
-.PHONY: run test test-deep lint format e2e bench lock clean
+.PHONY: run test test-deep lint format e2e bench bench-gateway fuzz lock clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
@@ -33,6 +33,12 @@ e2e:
 bench: $(VENV)/installed
 	$(BIN)/python loadtest/bench_duel.py
 	$(BIN)/python loadtest/bench_matching.py
+
+bench-gateway: $(VENV)/installed
+	$(BIN)/python loadtest/bench_gateway.py
+
+fuzz: $(VENV)/installed
+	$(BIN)/python loadtest/fuzz.py
 
 lock: $(VENV)/installed
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --extra operator --extra traces --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock

@@ -78,6 +78,9 @@ class GatewayProcess:
             "MATCHMAKING_ISSUER": ISSUER,
             "MATCHMAKING_AUDIENCE": AUDIENCE,
             "MATCHMAKING_LOG_LEVEL": "WARNING",
+            **{
+                f"MATCHMAKING_LIMIT_{what}": "off" for what in ("CONNECTION", "PLAYER", "ADDRESS")
+            },  # all clients are one address here, and hasty
         }
         with log.open("wb") as out:
             words = [sys.executable, "-m", "matchmaking.cli", "gateway"]

@@ -101,12 +101,14 @@ class Wire(asyncio.Protocol):
             self.transport.abort()
 
 
-def upgrade(port: int, path: str, token: str = "", *subprotocols: str, headers: str = "") -> bytes:
-    """A browser-like request for the upgrade."""
+def upgrade(port: int, path: str, token: str = "", *subprotocols: str, headers: str = "", deflate: bool = True) -> bytes:
+    """A request for the upgrade: browser-like, or without the offer to compress, which not every server declines."""
+    if deflate:
+        headers += "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
         f"Sec-WebSocket-Protocol: {', '.join(subprotocols or ('gsm.v1',))}\r\n{authorization}{headers}\r\n"
     ).encode()
 
