@@ -417,6 +417,19 @@ async def test_replaced_means_stay_away(fake_gateway: Any) -> None:
             await asyncio.wait_for(fake_gateway.sockets.get(), 0.2)
 
 
+async def test_replaced_by_an_own_lost_attempt_means_come_back_once(fake_gateway: Any) -> None:
+    async with connected(fake_gateway) as (client, peer):
+        peer.socket.transport.abort()
+        ghost = await fake_gateway.accept(greet=False)
+        ghost.socket.transport.abort()
+        back = await fake_gateway.accept()
+        await back.socket.close(4409)
+        again = await fake_gateway.accept()
+        await again.socket.close(4409)
+        with pytest.raises(ConnectionEndedError):
+            await next_event(client)
+
+
 async def test_a_refused_token_is_renewed_once(fake_gateway: Any) -> None:
     tokens = iter(["old", "new", "newer"])
 

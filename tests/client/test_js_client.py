@@ -156,7 +156,7 @@ async def test_what_became_of_the_ticket_comes_from_the_snapshot(fake_gateway: A
         }
 
 
-async def test_waits_as_the_server_asks_and_stays_away_when_replaced(fake_gateway: Any) -> None:
+async def test_waits_as_the_server_asks_and_stays_away_when_told(fake_gateway: Any) -> None:
     async with driven(url=["ws://127.0.0.1:9", fake_gateway.url], ticket="secret") as session:
         session.do("connect")
         session.do("read")
@@ -167,10 +167,21 @@ async def test_waits_as_the_server_asks_and_stays_away_when_replaced(fake_gatewa
         await session.tells("state", state="live")
         assert await session.tells("retryIn", code=1012) >= 0.2
         back = await fake_gateway.accept()
-        await back.socket.close(4409)
-        await session.tells("state", state="ended", code=4409)
+        await back.socket.close(4403)
+        await session.tells("state", state="ended", code=4403)
         assert await session.tells("ended") == "ended"
         assert fake_gateway.sockets.empty()
+
+
+async def test_replaced_by_an_own_lost_attempt_means_come_back_once(fake_gateway: Any) -> None:
+    async with driven(url=fake_gateway.url, ticket="secret") as session:
+        session.do("connect")
+        ghost = await fake_gateway.accept(greet=False)
+        ghost.socket.transport.abort()
+        for _ in range(2):
+            back = await fake_gateway.accept()
+            await back.socket.close(4409)
+        await session.tells("state", state="ended", code=4409)
 
 
 async def test_two_players_meet_on_a_real_gateway(redis_url: str, tmp_path: Path) -> None:

@@ -19,13 +19,15 @@ from matchmaking.protocol.messages import Ack, AckData
 from .conversation import HEARTBEAT, Conversation, encode
 from .errors import ConnectionEndedError
 from .opening import Ending, ending_of, open_socket
-from .reconnect import Backoff
+from .reconnect import Backoff, meaning_of
 
 TokenProvider = Callable[[], Awaitable[str]]
 
 ACK_DELAY = 1.0  # s; one acknowledgement for all the events that were dealt with in this time
+GHOST_SECONDS = 30.0  # in which an attempt that we lost may still reach its gateway
 HELLO_TIMEOUT = 10.0  # s from the open socket to the hello
 MISSED_BEATS = 2  # intervals without anything from the server after which the socket counts as dead
+LOST = 1006  # RFC 6455: no close frame came
 UNREADABLE = 1007  # RFC 6455: data that is not what it claims to be
 
 
@@ -51,6 +53,7 @@ class Link:
         self.over: asyncio.Future[Exception | None] = self._loop.create_future()
         self._socket: ClientConnection | None = None
         self._heard = self._began = 0.0
+        self._ghost = -GHOST_SECONDS
         self._dealt_with = self._acknowledged = self._hellos = 0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
@@ -107,7 +110,7 @@ class Link:
         for turn in range(2**62):
             since = self._loop.time()
             ending = await self._one_connection(self._urls[turn % len(self._urls)])
-            meaning = ending.meaning
+            meaning = self._judged(ending)
             refused_tokens = refused_tokens + 1 if ending.code == CloseCode.UNAUTHORIZED else 0
             hopeless = meaning.reconnect == "new token" and (not self._renewable or refused_tokens > 1)
             if meaning.reconnect == "no" or hopeless:
@@ -117,6 +120,16 @@ class Link:
             asked = self.said.retry_after
             await asyncio.sleep(self._backoff.delay(attempt, meaning.wait if asked is None else asked, self._random))
             attempt += 1
+
+    def _judged(self, ending: Ending) -> Meaning:
+        """What an ending means: its code's meaning, but who is replaced by an own attempt, which was lost and yet reached its gateway late, comes back."""
+        now = self._loop.time()
+        if not self.said.live and ending.code in (0, LOST):
+            self._ghost = now
+        elif ending.code == CloseCode.REPLACED and now - self._ghost < GHOST_SECONDS:
+            self._ghost = -GHOST_SECONDS
+            return meaning_of(LOST)
+        return ending.meaning
 
     async def _one_connection(self, url: str) -> Ending:
         self.said.opened()

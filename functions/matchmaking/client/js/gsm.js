@@ -40,6 +40,7 @@ const BASE = 0.5; // s; the bound of the first try's jitter
 const CAP = 30; // s; the largest bound
 const STABLE = 5; // s; a connection that lived for so long makes the next one a first try again
 const ACK_DELAY = 1000; // ms; one acknowledgement for all the events of this time
+const GHOST = 30_000; // ms in which an attempt that we lost may still reach its gateway
 const HELLO_TIMEOUT = 10_000; // ms from the attempt to the hello
 const MISSED_BEATS = 2; // intervals without anything from the server after which the socket counts as dead
 const UNREAD = 4096; // events that an iterator keeps for a reader who does not come
@@ -132,6 +133,7 @@ export class GameSession extends EventTarget {
   #attempt = 0;
   #tokensRefused = 0;
   #openedAt = 0;
+  #ghostAt = -Infinity;
   #heardAt = 0;
   #beatAt = 0;
   #interval = 0;
@@ -277,9 +279,9 @@ export class GameSession extends EventTarget {
   #lost(code) {
     this.#socket = null;
     const lived = this.#live ? (Date.now() - this.#openedAt) / 1000 : 0;
+    const advice = this.#advice(code);
     this.#live = false;
     this.#clearTimers();
-    const advice = CLOSE_CODES[code] ?? LOST;
     this.#tokensRefused = code === 4401 ? this.#tokensRefused + 1 : 0;
     if (advice.reconnect === "no" || this.#tokensRefused > 1) {
       this.#end(code);
@@ -287,6 +289,16 @@ export class GameSession extends EventTarget {
     }
     if (lived > STABLE) this.#attempt = 0;
     this.#again(advice, code);
+  }
+
+  /** What a close code means; but who is replaced by an own attempt, which was lost and yet reached its gateway late, comes back. */
+  #advice(code) {
+    if (!this.#live && code === 1006) this.#ghostAt = Date.now();
+    else if (code === 4409 && Date.now() - this.#ghostAt < GHOST) {
+      this.#ghostAt = -Infinity;
+      return LOST;
+    }
+    return CLOSE_CODES[code] ?? LOST;
   }
 
   #again(advice, code) {
