@@ -8,7 +8,7 @@ from .applied import Applied, key_of
 from .cluster import Cluster, kind_of
 from .conditions import Outcome
 from .errors import ClusterError, ClusterUnavailableError, KindMissingError
-from .manifests import CONFIG_MAP, GRAFANA_DASHBOARD, POOL_LABEL, PROMETHEUS_RULE, SCALED_JOB, Identity, Manifest
+from .manifests import CONFIG_MAP, GRAFANA_DASHBOARD, PAUSED, POOL_LABEL, PROMETHEUS_RULE, SCALED_JOB, Identity, Manifest
 from .plan import Plan
 
 KINDS = (SCALED_JOB, CONFIG_MAP, GRAFANA_DASHBOARD, PROMETHEUS_RULE)
@@ -133,6 +133,8 @@ class Objects:
 def autoscaling(jobs: list[Manifest]) -> Outcome:
     """What KEDA says of a pool's ScaledJobs."""
     waiting = []
+    if jobs and all(PAUSED in (job["metadata"].get("annotations") or {}) for job in jobs):
+        return Outcome(True, "Paused", "The ScaledJobs are paused, because spec.suspend is true; matchers that run end by themselves.")
     for job in jobs:
         said = {each["type"]: each for each in ((job.get("status") or {}).get("conditions") or ()) if isinstance(each, dict)}
         ready = said.get("Ready", {})
