@@ -60,10 +60,14 @@ def sign_in(page: Page, player: str) -> None:
     expect(page.get_by_role("heading", name="Choose a queue.")).to_be_visible(timeout=WITHIN)
 
 
-def find_match(page: Page, pool: str = "duel", mode: str = "ranked", region: str = "local") -> None:
+def queue_up(page: Page, pool: str = "duel", mode: str = "ranked", region: str = "local") -> None:
     for group, value in (("Pool", pool), ("Mode", mode), ("Region", region)):
         page.get_by_role("group", name=group).get_by_role("radio", name=re.compile(f"^{value}")).check(force=True)
     page.get_by_role("button", name="Find a match").click()
+
+
+def find_match(page: Page, pool: str = "duel", mode: str = "ranked", region: str = "local") -> None:
+    queue_up(page, pool, mode, region)
     expect(page.get_by_role("heading", name=re.compile("^Looking for"))).to_be_visible(timeout=WITHIN)
 
 
@@ -89,6 +93,36 @@ def test_two_windows_meet_and_may_queue_again(windows: Windows) -> None:
     alice.get_by_role("button", name="Leave the queue").click()
     expect(alice.get_by_role("heading", name="Choose a queue.")).to_be_visible(timeout=WITHIN)
     assert windows.complaints == []
+
+
+def test_two_windows_accept_play_and_are_rated(windows: Windows) -> None:
+    alice, bob = windows.open("grace"), windows.open("heidi")
+    for page in (alice, bob):
+        queue_up(page, "arena")  # a matcher that runs already is faster than the eye
+    for page, other in ((alice, "heidi"), (bob, "grace")):
+        expect_matched(page, other)
+        expect(page.get_by_role("button", name="Queue again")).to_be_disabled()
+    alice.get_by_role("button", name=re.compile("^Accept")).click()
+    expect(bob.locator("#accepted")).to_have_text("1 of 2 accepted", timeout=WITHIN)
+    bob.get_by_role("button", name=re.compile("^Accept")).click()
+    expect(alice.locator("#server")).to_have_text(re.compile(r"^127\.0\.0\.1:\d+$"), timeout=WITHIN)
+    expect(bob.locator("#score")).to_have_text(re.compile("^side-1 .* : side-2 .*round"), timeout=WITHIN)
+    for page in (alice, bob):
+        expect(page.locator("#outcome-word")).to_have_text(re.compile(r"^(You won\.|You lost\.|A draw\.)$"), timeout=30_000)
+        expect(page.locator("#rating")).to_have_text(re.compile(r"^\d+ [+−]\d+$"))
+        expect(page.get_by_role("button", name="Queue again")).to_be_enabled()
+    assert windows.complaints == []
+
+
+def test_a_match_that_is_declined(windows: Windows) -> None:
+    alice, bob = windows.open("ivan"), windows.open("judy")
+    for page in (alice, bob):
+        queue_up(page, "arena")  # a matcher that runs already is faster than the eye
+    expect_matched(alice, "judy")
+    alice.get_by_role("button", name="Decline").click()
+    expect(bob.get_by_role("heading", name="Looking for an opponent.")).to_be_visible(timeout=WITHIN)
+    expect(bob.locator("#alert")).to_have_text(re.compile("You are back in the queue"))
+    expect(alice.get_by_role("heading", name="Choose a queue.")).to_be_visible(timeout=WITHIN)
 
 
 def test_why_one_waits_is_told(windows: Windows) -> None:
@@ -147,5 +181,5 @@ def test_a_bad_name_is_refused_with_a_reason(windows: Windows) -> None:
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_sticks_out(windows: Windows, width: int) -> None:
     page = windows.open("a-player-with-quite-a-long-name-that-has-sixty-four-characters-x", width)
-    expect(page.locator("#queues table")).to_have_count(2, timeout=WITHIN)
+    expect(page.locator("#queues table")).to_have_count(3, timeout=WITHIN)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width

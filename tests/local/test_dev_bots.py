@@ -16,7 +16,7 @@ from matchmaking.store.interface import Store
 from support.gateways import gateway
 from support.tokens import Signer
 
-DUEL, SQUADS = read_pools(default_files())
+DUEL, SQUADS, _ = read_pools(default_files())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,11 @@ POOL, REGION, MODE = "arena", "local", "ranked"
 _operations = itertools.count()
 
 
+async def connect(store: Store, player: str) -> int:
+    """A player's new connection; its generation."""
+    return (await store.take_over(player, "gw-1")).generation
+
+
 async def join_arena(store: Store, *party: str, op_id: str | None = None) -> JoinOutcome:
     """A party waits."""
     generation = (await store.take_over(party[0], "gw-1")).generation

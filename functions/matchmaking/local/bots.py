@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from matchmaking.client import Client, ClientError, MatchFoundData, QueueLeftData, RefusedError
+from matchmaking.client import Client, ClientError, ClientEvent, GameStateUpdateData, MatchFoundData, QueueLeftData, RefusedError
 from matchmaking.core.pool import MatchmakingPool, PoolRules
+from matchmaking.core.session import OVER
+from matchmaking.protocol.session_messages import MatchCancelledData
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import record_decoder
@@ -75,7 +77,7 @@ class Bot:
     """One bot: a client that does what it is told.
 
     Attributes:
-        queue: where it waits, or is about to; None while it is idle.
+        queue: where it waits, or is about to, or came to the match from that it plays; None while it is idle.
         since: when it became idle, by the monotonic clock.
     """
 
@@ -93,8 +95,19 @@ class Bot:
 
         async with Client.connect(url, self.name, token_provider=token) as self.client:
             async for event in self.client.events():
-                if isinstance(event, MatchFoundData | QueueLeftData):
-                    self.idle()
+                await self._hear(event)
+
+    async def _hear(self, event: ClientEvent) -> None:
+        assert self.client is not None  # noqa: S101 - it says so
+        if isinstance(event, MatchFoundData) and event.accept_by is not None:
+            with suppress(RefusedError):  # somebody else declined meanwhile
+                await self.client.accept(event.match_id)
+        elif isinstance(event, MatchCancelledData) and event.requeued:
+            self.queue = (event.pool, event.region, event.mode)
+        elif isinstance(event, MatchFoundData | QueueLeftData | MatchCancelledData) or (
+            isinstance(event, GameStateUpdateData) and event.state.get("status") in OVER
+        ):
+            self.idle()
 
     def idle(self) -> None:
         """It waits no more."""

@@ -24,6 +24,7 @@ from .autoscaler import Autoscaler, matcher_processes
 from .bots import Bots
 from .embedded_redis import EmbeddedRedis, embedded_redis, free_port
 from .errors import DevelopmentError
+from .game_servers import game_server, secret_file
 from .manifests import default_files, read_pools
 from .page import demo_page
 
@@ -49,14 +50,14 @@ async def develop(options: Options, stop: asyncio.Event) -> None:
         PortTakenError: a port is taken; nothing was started.
         DevelopmentError: something is missing, or ended without being asked to.
     """
-    pools = read_pools(options.pools or default_files())
+    manifests = read_pools(options.pools or default_files())
     _check_port(options.port, "--port", "PORT")
-    async with embedded_redis() as redis, open_store(redis.url) as store:
+    page = f"http://{HOST}:{options.port}"
+    async with embedded_redis() as redis, open_store(redis.url) as store, game_server(manifests, page) as pools:
         settings = _settings(options, redis)
         for pool in pools:
             await store.put_pool(pool.name, pool.spec)
         autoscaler = Autoscaler(store, pools, matcher_processes(redis.url, settings.log_level))
-        page = f"http://{HOST}:{settings.port}"
         async with autoscaler.scaling(), _serving(settings) as gateway, Bots(page, store, pools, options.bots).playing():
             print(_banner(page, settings.metrics_port, redis), flush=True)
             if options.browser and _has_display():
@@ -74,6 +75,7 @@ def _settings(options: Options, redis: EmbeddedRedis) -> Settings:
         metrics_host=HOST,
         metrics_port=_metrics_port(options.metrics_port),
         jwks_file=keys.jwks_file(),
+        allocation_secret_file=secret_file(),
         issuer=keys.ISSUER,
         audience=keys.AUDIENCE,
         drain_seconds=DRAIN,

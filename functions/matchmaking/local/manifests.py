@@ -11,7 +11,7 @@ from matchmaking.core.pool import MatchmakingPool, load_pool
 
 from .errors import DevelopmentError
 
-DEFAULT_POOLS = ("duel.yaml", "squads.yaml")
+DEFAULT_POOLS = ("duel.yaml", "squads.yaml", "arena.yaml")
 
 
 def default_files() -> list[Path]:

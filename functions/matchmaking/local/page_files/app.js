@@ -3,6 +3,7 @@
 import { GameSession, signInTicket } from "/sdk/gsm.js";
 import { showLive } from "/demo/live.js";
 import { element, showTeams, whoIsWanted } from "/demo/board.js";
+import { MatchCard } from "/demo/match.js";
 
 const $ = (id) => document.getElementById(id);
 const play = $("play");
@@ -22,6 +23,7 @@ let pools = [];
 let queue = null; // { pool, region, mode } of the latest join
 let waitingSince = 0;
 let wireCount = 0;
+const card = new MatchCard(() => session, { onError: (error) => alert(error.message) });
 
 // --- views ------------------------------------------------------------------------------------------------------------
 
@@ -67,7 +69,7 @@ function fillOptions(place, name, options, chosen) {
 function fillQueues() {
   const form = new FormData($("choose"));
   const keep = (name, offered) => (offered.includes(form.get(name)) ? form.get(name) : offered[0]);
-  const pool = pools.find(({ name }) => name === form.get("pool")) ?? pools[0];
+  const pool = pools.find(({ name }) => name === form.get("pool")) ?? pools.find(({ name }) => name === "duel") ?? pools[0];
   if (!pool) return;
   fillOptions($("pools"), "pool", pools.map(({ name, team_sizes: sizes }) => ({ value: name, note: sizes.join(" v ") })), pool.name);
   fillOptions($("modes"), "mode", pool.modes.map((value) => ({ value })), keep("mode", pool.modes));
@@ -91,6 +93,8 @@ function signIn(player) {
   session.addEventListener("snapshot", ({ detail }) => onSnapshot(detail));
   session.addEventListener("queue_update", ({ detail }) => onQueueUpdate(detail));
   session.addEventListener("match_found", ({ detail }) => onMatch(detail));
+  session.addEventListener("match_cancelled", ({ detail }) => onCancelled(detail));
+  session.addEventListener("game_state_update", ({ detail }) => card.update(detail));
   session.addEventListener("queue_left", ({ detail }) => onLeft(detail));
   session.addEventListener("error", ({ detail }) => alert(detail.message));
   session.addEventListener("announcement", ({ detail }) => alert(detail.message));
@@ -127,11 +131,12 @@ function onHello(player) {
   if (play.dataset.view === "sign-in") show("choose", `Signed in as ${player}`);
 }
 
-function onSnapshot({ ticket, match }) {
+function onSnapshot({ ticket, match, session: current }) {
   if (ticket) {
     queue = ticket;
     startWaiting(0);
-  } else if (match && play.dataset.view === "waiting") onMatch(match);
+  } else if (match && (current || play.dataset.view === "waiting")) onMatch(match);
+  if (current) card.update(current);
 }
 
 async function join(wish) {
@@ -185,7 +190,18 @@ function onMatch(match) {
   $("match-waited").textContent = `${match.waited.toFixed(1)} s`;
   $("match-id").textContent = match.match_id;
   queue = { pool: match.pool, region: match.region, mode: match.mode };
+  card.found(match);
   show("matched", `Matched${against}`);
+}
+
+function onCancelled(detail) {
+  const text = card.cancelled(detail);
+  if (text === null) return;
+  if (detail.requeued) {
+    queue = { pool: detail.pool, region: detail.region, mode: detail.mode };
+    startWaiting(detail.waited ?? 0);
+  } else show("choose", text);
+  alert(text);
 }
 
 function onLeft({ reason }) {
