@@ -16,8 +16,9 @@ spec: {regions: [{name: local}], modes: [any], teams: [{name: side, quantity: 2}
 
 
 def test_the_shipped_pools() -> None:
-    duel, squads = read_pools(default_files())
-    assert (duel.name, squads.name) == ("duel", "squads")
+    duel, squads, arena = read_pools(default_files())
+    assert (duel.name, squads.name, arena.name) == ("duel", "squads", "arena")
+    assert arena.spec.acceptance.required
     assert [region.name for region in duel.spec.regions] == ["local", "eu-west", "us-east"]
     assert squads.spec.min_match_players == 10
 

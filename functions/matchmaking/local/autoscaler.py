@@ -9,12 +9,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from matchmaking.core.pool import MatchmakingPool
 from matchmaking.core.scaling import desired_matchers
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import Store
+from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import happened
 
 from . import children
@@ -55,9 +56,7 @@ class Autoscaler:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_tasks([task])
             await self.stop()
 
     async def poll(self) -> None:

@@ -19,6 +19,7 @@ from matchmaking.protocol.session_messages import MatchCancelledData
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import Store
 from matchmaking.store.joining import record_decoder
+from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import happened
 
 from . import keys
@@ -148,10 +149,8 @@ class Bots:
         try:
             yield
         finally:
-            tasks = [task, *self._lives.values(), *self._errands]
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks([task])  # first, so that nobody new comes
+            await end_tasks([*self._lives.values(), *self._errands])
 
     async def _play(self) -> None:
         while True:
