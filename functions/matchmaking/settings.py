@@ -28,11 +28,17 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by commas, from which browsers may connect; the gateway's own is always allowed."
     )
+    capacity: int = Field(
+        10_000, ge=1, description="Connections that one gateway is meant to hold; alerts compare with it, nothing is refused."
+    )
     heartbeat_interval: float = Field(15.0, ge=1, le=300, description="Seconds.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long clients have to leave when the gateway stops.")
     allocation_secret_file: Path | None = Field(None, description="The secret that requests to allocation webhooks are signed with.")
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_id_key: SecretStr = Field(
+        SecretStr(""), description="If set, ids of players, tickets and matches are logged as their hash under this key."
+    )
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

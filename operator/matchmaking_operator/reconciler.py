@@ -172,13 +172,9 @@ class Reconciler:
 
     async def _statistics(self, name: str, shown: Sequence[tuple[str, str]]) -> list[values.QueueStatistics] | None:
         try:
-            found = await self._store.queue_statistics(name, shown)
+            return await self._store.queue_statistics(name, shown)
         except StoreError:
             return None
-        for (region, mode), each in zip(shown, found, strict=True):
-            self._metrics.waiting.labels(name, region, mode).set(each.waiting)
-            self._metrics.matchers.labels(name, region, mode).set(each.matchers)
-        return found
 
     async def _tell(self, known: Known, status: PoolStatus) -> None:
         """Write the status if it says anything new, and the events that this makes."""

@@ -168,7 +168,12 @@ async def test_metrics_are_on_their_own_port(served: Gateway, redis_url: str) ->
         await bob.join()
         await alice.receive("match_found")
         await bob.receive("match_found")
-        _, text = await fetch(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")
+        text = ""
+        while (
+            "game_matchmaking_success_total{" not in text or "} 0.0" in text.partition("game_matchmaking_success_total{")[2].split("\n")[0]
+        ):
+            await asyncio.sleep(0.1)  # the exporter reads once a second
+            _, text = await fetch(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")
     assert "\ngame_websocket_connections 2.0\n" in text
     queue = '{mode="ranked",pool="duel",region="local"}'
     assert f"\ngame_matchmaking_success_total{queue} 2.0\n" in text

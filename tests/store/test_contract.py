@@ -379,3 +379,69 @@ def test_quantiles_of_counted_waits() -> None:
     assert values.wait_quantile(counts, 0.5) == pytest.approx(1.5)
     counts[-1] = 100
     assert values.wait_quantile(counts, 0.95) == values.WAIT_BUCKETS[-1]
+
+
+async def test_a_match_and_every_other_end_are_counted_with_their_queue(any_store: Store) -> None:
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    carol = await join_queue(any_store, "carol")
+    assert carol.status == "joined"
+    tickets = [values.CommitTicket(each.place.ticket, *QUEUE[1:], round(each.enqueued.enqueued * 1000)) for each in (alice, bob)]
+    entry = values.RelayEntry("duel", {"alice": alice.place.ticket, "bob": bob.place.ticket}, MATCH_READY, msgspec.Raw(b"{}"), NOW, "m1")
+    for _ in range(2):  # repeated, it counts once
+        assert (await any_store.commit("duel", "m-1", "m1", tickets, 30.0, entry, {"matched": 1, "waited|b3": 2})).status == "committed"
+    generation = (await resume(any_store, "carol")).generation
+    await leave(any_store, "carol", generation, "2", NOW)
+    (reading,) = await any_store.readings("duel", [("local", "ranked")])
+    assert reading.counts == {"joined": 3, "matched": 1, "waited|b3": 2, "ended|left": 1}
+    assert (reading.pool, reading.waiting, reading.oldest, reading.matchers) == ("duel", 0, 0.0, 0)
+
+
+async def test_a_queue_is_read_with_its_oldest_ticket_its_matchers_and_what_blocks(any_store: Store) -> None:
+    await join_queue(any_store, "alice")
+    await any_store.beat(*QUEUE, "m-1")
+    await any_store.explain(*QUEUE, {"t1": b'{"rule":"skill","text":"x"}', "t2": b'{"rule":"skill","text":"x"}'})
+    await asyncio.sleep(0.01)
+    (reading,) = await any_store.readings("duel", [("local", "ranked")])
+    assert (reading.waiting, reading.matchers, reading.blocked) == (1, 1, {"skill": 2})
+    assert 0.01 <= reading.oldest < 60
+
+
+async def test_a_batch_of_counts_counts_once(any_store: Store) -> None:
+    assert await any_store.count(*QUEUE, "m-1", 1, {"rounds": 2, "phase|match|sum": 5})
+    assert not await any_store.count(*QUEUE, "m-1", 1, {"rounds": 2, "phase|match|sum": 5})
+    assert await any_store.count(*QUEUE, "m-2", 1, {"rounds": 1})
+    assert await any_store.count(*QUEUE, "m-1", 2, {"rounds": 1})
+    (reading,) = await any_store.readings("duel", [("local", "ranked")])
+    assert reading.counts == {"rounds": 4, "phase|match|sum": 5}
+
+
+async def test_one_gateway_exports_until_it_gives_up(any_store: Store) -> None:
+    assert await any_store.elect("gw-1")
+    assert not await any_store.elect("gw-2")
+    assert await any_store.elect("gw-1")
+    assert not await any_store.elect("gw-2", leave=True)
+    assert await any_store.elect("gw-1"), "only the holder can give it up"
+    assert not await any_store.elect("gw-1", leave=True)
+    assert await any_store.elect("gw-2")
+
+
+async def test_what_is_not_relayed_is_counted_and_has_an_age(any_store: Store) -> None:
+    assert await any_store.relay_backlog("duel") == (0, 0.0)
+    alice, bob = await join_queue(any_store, "alice"), await join_queue(any_store, "bob")
+    commitment, entry = await commit(any_store, alice, bob)
+    await asyncio.sleep(0.01)
+    length, age = await any_store.relay_backlog("duel")
+    assert length == 1
+    assert 0.005 <= age < 60
+    await relay(any_store, values.PendingEntry(commitment.entry, entry))
+    assert await any_store.relay_backlog("duel") == (0, 0.0)
+
+
+async def test_timers_are_counted_with_how_late_the_latest_is(any_store: Store) -> None:
+    assert await any_store.timer_backlog() == (0, 0.0)
+    await any_store.timer_set("m1", 60)
+    assert await any_store.timer_backlog() == (1, 0.0)
+    await any_store.timer_set("m2", -5)
+    count, late = await any_store.timer_backlog()
+    assert count == 2
+    assert 4.9 < late < 60

@@ -113,6 +113,15 @@ def settings() -> str:
     return table(("variable", "default", "what"), rows)
 
 
+def metrics() -> str:
+    """Every metric, and who counts it."""
+    from matchmaking.telemetry.metrics import METRICS
+
+    header = ("metric", "kind", "labels", "from", "what")
+    rows = [(f"`{each.name}`", each.kind, _names(each.labels), each.source, each.what) for each in METRICS]
+    return table(header, rows)
+
+
 def _names(fields: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in fields)
 
@@ -166,4 +175,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "pool_rules": pool_rules,
     "pool_expandable": pool_expandable,
     "session_states": session_states,
+    "metrics": metrics,
 }

@@ -67,13 +67,10 @@ def match_found(player: str, ready: MatchReadyData) -> MatchFoundData:
 
 
 def handle_match_ready(hub: "Hub", session: Session, event: StoredEvent) -> None:
-    """The player's ticket ended with a match: tell the player, count the wait."""
+    """The player's ticket ended with a match."""
     ready = match_ready_decoder.decode(event.data)
     found = match_found(session.player, ready)
     session.send(found, event.seq)
-    labels = (ready.pool, ready.region, ready.mode)
-    hub.metrics.success.labels(*labels).inc()
-    hub.metrics.waiting_seconds.labels(*labels).observe(found.waited)
     _observe_delivery(hub, event)
 
 

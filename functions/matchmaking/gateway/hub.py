@@ -25,8 +25,8 @@ from matchmaking.store.bus import Bus
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
 from matchmaking.store.tasks import end_tasks
+from matchmaking.telemetry.gateway import GatewayMetrics
 from matchmaking.telemetry.logs import happened
-from matchmaking.telemetry.metrics import GatewayMetrics
 
 from .allocation import Allocations
 from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS
@@ -77,7 +77,7 @@ class Hub:
         self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
         self.sessions: dict[str, Session] = {}
         self.draining = False
-        self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.set)
+        self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.observe)
         self.allocation = allocation
         self.stale_states = False
         self.parties = PartyWatch()
@@ -122,6 +122,7 @@ class Hub:
             session.feed(protocol.Superseded(other.connection.generation))
             return
         self.sessions[session.player] = session
+        self.metrics.opened.inc()
         if other is not None:
             other.feed(protocol.Superseded(session.connection.generation))
         self.metrics.connections.set(len(self.sessions))
@@ -209,6 +210,7 @@ class Hub:
             session.feed(protocol.Superseded(generation, code))
 
     def _on_resync(self) -> None:
+        self.metrics.bus_resyncs.inc()
         happened(_log, "subscription renewed", count=len(self.sessions))
         self.stale_states = True
         for session in self.sessions.values():
@@ -230,12 +232,12 @@ class Hub:
         """Send an encoded message to everybody here."""
         for session in self.sessions.values():
             session.send_text(text)
-        self.metrics.sent.labels(kind).inc(len(self.sessions))
+        self.metrics.sent.count(kind, len(self.sessions))
 
     def count_received(self, kind: type[ClientMessage]) -> None:
         """Count a client's message."""
-        self.metrics.received.labels(kind.__struct_config__.tag).inc()
+        self.metrics.received.count(str(kind.__struct_config__.tag))
 
     def count_sent(self, kind: str) -> None:
         """Count a message to a client."""
-        self.metrics.sent.labels(kind).inc()
+        self.metrics.sent.count(kind)

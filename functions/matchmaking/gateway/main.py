@@ -23,6 +23,7 @@ from matchmaking.telemetry.logs import configure_logs, happened
 from . import rounds, websocket_server
 from .app import create_app
 from .errors import PortTakenError
+from .exporter import give_up
 from .services import Services, open_services
 
 BACKLOG = 2048  # connections that wait to be accepted; reconnects come all at once
@@ -112,6 +113,7 @@ async def _serve(
         await serve(app, hypercorn_config(listener), shutdown_trigger=drained)
     finally:
         await end_tasks(tasks)
+        await give_up(hub)
         happened(_log, "gateway stopped", gateway=hub.id)
 
 
@@ -132,7 +134,7 @@ def hypercorn_config(listener: socket.socket) -> Config:
 def main() -> int:
     """`matchmaking gateway`: settings from the environment; ends on SIGTERM or SIGINT."""
     settings = Settings()
-    configure_logs(settings.log_format, settings.log_level)
+    configure_logs(settings.log_format, settings.log_level, id_key=settings.log_id_key.get_secret_value())
     logging.getLogger("hypercorn").setLevel(logging.WARNING)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(settings))

@@ -32,6 +32,10 @@ class Pools:
         """All pools, by name."""
         return [(name, rules) for name, (_, rules) in sorted(self._known.items())]
 
+    def revisions(self) -> dict[str, tuple[int, PoolRules]]:
+        """All pools: name → revision and rules."""
+        return dict(sorted(self._known.items()))
+
     async def find(self, name: str) -> PoolRules | None:
         """The rules of a pool; a name that is unknown is looked up, but however many ask, the store is read at most every `MISS_PAUSE`."""
         asked = time.monotonic()

@@ -18,6 +18,7 @@ from matchmaking.store.relay import sweep
 from matchmaking.telemetry.logs import happened
 
 from . import arrival, timers
+from .exporter import EXPORT_EVERY, export_shared, measure_sockets, watch_loop
 from .hub import Hub
 from .party_watch import look_after_parties
 
@@ -48,6 +49,9 @@ def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
         _every(PRESENCE_EVERY, hub, show_presence),
         _every(SWEEP_EVERY, hub, sweep_pools),
         _every(PARTIES_EVERY, hub, look_after_parties),
+        _every(EXPORT_EVERY, hub, export_shared),
+        _every(TICK, hub, measure_sockets),
+        watch_loop(hub),
         hub.pools.keep_fresh(),
         timers.keep_time(hub),
     ]

@@ -9,7 +9,7 @@ import msgspec
 from matchmaking.settings import Settings
 from matchmaking.store.connect import open_store
 from matchmaking.store.interface import Store
-from matchmaking.telemetry.metrics import GatewayMetrics
+from matchmaking.telemetry.gateway import GatewayMetrics
 
 from .allocation import Allocations, Allocator
 from .allocation_webhook import WebhookAllocator, open_client
@@ -43,9 +43,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     if settings.jwks_file is None:
         raise ConfigurationError("set MATCHMAKING_JWKS_FILE to the file with the public keys that tokens are signed with")
     verifier = Verifier(settings.jwks_file, settings.issuer, settings.audience)
-    metrics = GatewayMetrics()
+    metrics = GatewayMetrics(settings.capacity)
     redis_url = settings.redis_url.get_secret_value()
     async with open_store(redis_url) as store, open_client() as client:
+        store.observe(metrics.called)
         pools = Pools(store)
         allocation = Allocations(pools, _allocators(settings, client))
         hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation)

@@ -58,6 +58,11 @@ class Session:
             await asyncio.sleep(0.02)
         return not self.connection.closing and self.connection.generation != generation
 
+    @property
+    def unsent(self) -> int:
+        """Messages that wait for the socket."""
+        return len(self._unsent)
+
     def feed(self, event: protocol.Event, now: float | None = None) -> None:
         """Something happened; do what follows from it."""
         self.connection, effects = protocol.step(self.connection, event, time.time() if now is None else now)
@@ -69,14 +74,17 @@ class Session:
         if isinstance(frame, bytes):
             self.close(CloseCode.UNSUPPORTED_DATA)
             return
+        began = self._hub.metrics.sampled()
         try:
             message = decode(frame)
         except BadMessageError as error:
-            self._hub.metrics.received.labels("invalid").inc()
+            self._hub.metrics.received.count("invalid")
             self.feed(protocol.Malformed(error.code, str(error)))
             return
         self._hub.count_received(type(message))
         self.feed(protocol.Received(message))
+        if began:
+            self._hub.metrics.handling.observe(time.perf_counter() - began)
 
     def send(self, data: ServerData, seq: int | None = None) -> None:
         """Write a message, in order, when the socket takes it."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 
 import msgspec
 
-from matchmaking.core.distribution import counters
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.round import Match, TeamResult
 from matchmaking.core.session import Arrival, opened
@@ -17,17 +17,10 @@ from matchmaking.store import values
 from matchmaking.store.interface import Store
 from matchmaking.store.relay import relay
 
+from .counting import Tally, of_match
+
 CHUNK = 500  # matches under way at once; more only wait in the client
 _json = msgspec.json.Encoder()
-
-
-class Tally(msgspec.Struct):
-    """What came of the proposals: matches committed, tickets in them, proposals that met a conflict, tickets that wait no longer."""
-
-    matches: int = 0
-    tickets: int = 0
-    conflicts: int = 0
-    gone: set[str] = msgspec.field(default_factory=set)
 
 
 async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Match], rules: PoolRules, now: float) -> Tally:
@@ -51,17 +44,22 @@ async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: Po
     tickets = match.tickets
     entry = match_ready(pool, secrets.token_hex(12), match, rules, now)
     proposed = [values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000)) for ticket in tickets]
-    counted = counters(match, (_waited(ticket, now) for ticket in tickets if ticket.players))
-    commitment = await store.commit(pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry, counted)
+    commitment = await store.commit(
+        pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry, of_match(match, rules, now)
+    )
+    tally.committed_at = time.perf_counter()
     if commitment.status != "committed":
         tally.conflicts += 1
+        tally.ghosts += commitment.status == "ghost"
         tally.gone.update(commitment.gone)
         return
     tally.matches += 1
     tally.tickets += len(tickets)
     tally.gone.update(ticket.id for ticket in tickets)
     if commitment.entry:
+        tally.relay_began = tally.relay_began or time.perf_counter()
         await relay(store, values.PendingEntry(commitment.entry, entry))
+        tally.relayed_at = time.perf_counter()
 
 
 def match_ready(pool: str, match_id: str, match: Match, rules: PoolRules, now: float) -> values.RelayEntry:

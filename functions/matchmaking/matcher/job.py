@@ -5,6 +5,7 @@ Several matchers on a queue divide its matches by rating so that they rarely pro
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -28,6 +29,7 @@ from matchmaking.telemetry.logs import happened
 
 from .commits import commit_all
 from .copies import QueueCopy
+from .counting import Counting
 
 ROUND_PAUSE = 0.005  # s between rounds, so that tickets that come together are matched together
 ROUND_EVERY = 0.5  # s between rounds over a queue in which nothing changed but the tickets' age
@@ -73,6 +75,8 @@ class Job:
         self._round_at: dict[tuple[str, str], float] = {}
         self._explained_at: dict[tuple[str, str], float] = {}
         self._kept_house = float("-inf")
+        self._counting = Counting(store, pool, self.id)
+        store.observe(self._counting.called)
 
     async def run(self) -> Report:
         """Match until there is nothing left to do.
@@ -84,9 +88,11 @@ class Job:
         while True:
             try:
                 rules = await self._keep_house()
+                before = self.report.matches
                 await self._rounds(rules)
+                await self._counting.hand_in()
                 now = time.monotonic()
-                if any(len(copy.view) >= rules.min_match_tickets for copy in self._copies.values()):
+                if self.report.matches > before or any(len(copy.view) >= rules.min_match_tickets for copy in self._copies.values()):
                     idle_since = now
                 self.report.reason = self._end(rules, now - started, now - idle_since)
                 if self.report.reason:
@@ -114,11 +120,10 @@ class Job:
         return "idle" if idle >= rules.scaling.idle_timeout else ""
 
     async def _sign_off(self) -> None:
-        for region, mode in self._copies:
-            try:
+        with contextlib.suppress(StoreUnavailableError):  # it is forgotten by itself
+            await self._counting.hand_in(now=True)
+            for region, mode in self._copies:
                 await self._store.beat(self._pool, region, mode, self.id, leave=True)
-            except StoreUnavailableError:
-                return  # it is forgotten by itself
 
     # --- staying up to date ------------------------------------------------------------------------------------------
 
@@ -132,7 +137,8 @@ class Job:
             del self._copies[queue]
         for queue in sorted(wanted - self._copies.keys()):
             copy = self._copies[queue] = QueueCopy(self._pool, *queue)
-            self._clock_offset = await copy.load(self._store) - time.time()
+            with self._counting.phase(queue, "read"):
+                self._clock_offset = await copy.load(self._store) - time.time()
         beats = await asyncio.gather(*(self._store.beat(self._pool, *queue, self.id) for queue in self._copies))
         self._beats = dict(zip(self._copies, beats, strict=True))
         await sweep(self._store, self._pool)
@@ -151,8 +157,9 @@ class Job:
         after = {queue: copy.number for queue, copy in self._copies.items()}
         changes = await self._store.follow(self._pool, after, longest)
         for queue, entries in changes.items():
-            if not self._copies[queue].apply(entries):
-                await self._copies[queue].load(self._store)
+            with self._counting.phase(queue, "read"):
+                if not self._copies[queue].apply(entries):
+                    await self._copies[queue].load(self._store)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -167,9 +174,11 @@ class Job:
         now = time.time() + self._clock_offset
         changed, copy.changed = copy.changed, False
         waiting = len(copy.view)
-        result = find_matches(copy.view, rules, now, self._random)
-        matches = self._share(queue, result.matches, now)
+        with self._counting.phase(queue, "match"):
+            result = find_matches(copy.view, rules, now, self._random)
+            matches = self._share(queue, result.matches, now)
         tally = await commit_all(self._store, self._pool, self.id, matches, rules, now)
+        self._counting.came_of(queue, tally)
         copy.drop(tally.gone)
         self.report.rounds += 1
         self.report.matches += tally.matches

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 def main(pool: str, region: str) -> int:
     """Run one job to its end; 2 if there is nothing that it could serve."""
     settings = read_settings(os.environ)
-    configure_logs(settings.log_format, settings.log_level)
+    configure_logs(settings.log_format, settings.log_level, id_key=settings.log_id_key, quick=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings.redis_url, pool, region))
 

@@ -16,6 +16,7 @@ class MatcherSettings(msgspec.Struct, frozen=True):
     redis_url: str = "redis://127.0.0.1:6379/0"
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_id_key: str = ""
 
 
 class MatcherSettingsError(MatchmakingError):

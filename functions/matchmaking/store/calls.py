@@ -7,7 +7,8 @@ batches grow with the load. Calls are safe to repeat (each script says how), so 
 import asyncio
 import itertools
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
@@ -20,6 +21,10 @@ from .scripts import Script, script
 
 IN_FLIGHT = 4  # pipelines under way at once
 BATCH = 256  # calls in one pipeline: few enough that Redis answers others in between
+
+OnCalls = Callable[
+    [str, float, int], None
+]  # told of each script in a pipeline: its name, the pipeline's seconds, how many calls of it failed
 
 _Call = tuple["Script | None", list[Any], "asyncio.Future[Any]"]  # a script or a plain command, its words, who waits for the reply
 
@@ -42,6 +47,7 @@ class Calls:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._requests = itertools.count()
         self._prefix = secrets.token_hex(4)
+        self.on_calls: OnCalls | None = None
 
     async def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[Any]:
         """Run a script.
@@ -100,6 +106,7 @@ class Calls:
             self._schedule()
 
     async def _send(self, batch: list[_Call]) -> None:
+        began = time.perf_counter()
         try:
             replies = await self._pipeline(batch)
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -115,6 +122,8 @@ class Calls:
                 if not future.done():
                     future.set_exception(StoreUnavailableError(f"the call was given up: {type(error).__name__}"))
             raise
+        if self.on_calls is not None:
+            self._tell(self.on_calls, batch, replies, time.perf_counter() - began)
         for (*_, future), reply in zip(batch, replies, strict=True):
             if future.done():
                 continue  # its caller was cancelled
@@ -122,6 +131,15 @@ class Calls:
                 future.set_exception(translate(reply))
             else:
                 future.set_result(reply)
+
+    @staticmethod
+    def _tell(on_calls: OnCalls, batch: list[_Call], replies: list[Any], seconds: float) -> None:
+        failed = dict.fromkeys((call[0].name if call[0] else "command" for call in batch), 0)
+        for (called, *_), reply in zip(batch, replies, strict=True):
+            if isinstance(reply, Exception):
+                failed[called.name if called else "command"] += 1
+        for name, count in failed.items():
+            on_calls(name, seconds, count)
 
     async def _pipeline(self, batch: list[_Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from matchmaking.core.pool import PoolRules
+from matchmaking.telemetry.readings import QueueReading
 
 from . import party_values as parties
 from . import values
+from .calls import OnCalls
 from .session_interface import SessionStore
 
 LATE_JOIN_MS = 60_000  # an enqueue that comes later than this after its reservation is refused
@@ -20,6 +22,9 @@ WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of f
 WAIT_WINDOWS = 3  # how many of them are kept, the present one included
 LONG_WINDOW_MS = 900_000  # matches are counted by quarters of an hour too
 LONG_WINDOWS = 97  # quarters kept: a day, and the present one
+EXPORTER_MS = 4000  # a gateway that exports for all must ask again within this
+COUNTED_MS = 120_000  # how long a matcher's latest batch of counts is remembered; longer than any retry
+NO_COUNTS: Mapping[str, int] = {}
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
 INVITE_MS = 1_800_000  # how long a party's invite is good; the leader makes a new one at any time
 LARGEST_PARTY = 50  # members; a pool's own limit is checked when the party queues
@@ -81,10 +86,9 @@ class MatchingStore(Protocol):
         tickets: Sequence[values.CommitTicket],
         grace: float,
         event: values.RelayEntry,
-        counters: Sequence[str] = (),
+        counts: Mapping[str, int] = NO_COUNTS,
     ) -> values.Commitment:
-        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match, and raises
-        these counters of its distribution by one each."""
+        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match, and `counts` with it."""
 
     async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
         """A matcher's heartbeat on a queue."""
@@ -264,5 +268,29 @@ class OwnerStore(Protocol):
         """Remove a deleted pool's keys and its owner, if no queue is left and every end was relayed."""
 
 
-class Store(JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PartyStore, PoolStore, OwnerStore, SessionStore, Protocol):
+class MeasuringStore(Protocol):
+    """What everybody counts together, and who exports it; fields as `telemetry.metrics.count` names them."""
+
+    async def count(self, pool: str, region: str, mode: str, matcher: str, batch: int, counts: Mapping[str, int]) -> bool:
+        """Add a matcher's counts to a queue's; a batch number that is not above the latest was counted before (False)."""
+
+    def observe(self, on_calls: OnCalls) -> None:
+        """From now on tell `on_calls` of every pipeline of scripts."""
+
+    async def elect(self, gateway: str, *, leave: bool = False) -> bool:
+        """Whether this gateway exports what all share: for `EXPORTER_MS` from the call's start."""
+
+    async def readings(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[QueueReading]:
+        """How (region, mode) queues stand, with all their counts."""
+
+    async def relay_backlog(self, pool: str) -> tuple[int, float]:
+        """Ends of tickets that are not yet relayed: how many, and the age of the oldest in seconds."""
+
+    async def timer_backlog(self) -> tuple[int, float]:
+        """Timers of sessions: how many are set, and by how many seconds the latest is overdue."""
+
+
+class Store(
+    JoiningStore, MatchingStore, DeliveryStore, ConnectionStore, PartyStore, PoolStore, OwnerStore, SessionStore, MeasuringStore, Protocol
+):
     """One method for each script, and a few reads. Every method may raise `StoreUnavailableError`."""

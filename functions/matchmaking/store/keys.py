@@ -18,6 +18,7 @@ POOLS = "pools"
 POOL_OWNERS = "pool-owners"  # HASH: pool → who declared it, and since when it is being deleted (JSON)
 PROFILES = "player:{*}:profile"  # a pattern: every profile
 STORE_EPOCH = "store:epoch"
+EXPORTER = "exporter"  # STRING: the gateway that exports the metrics which all share; a lease
 QUEUE_STATUS_CHANNEL = "queue:status"
 ANNOUNCEMENTS_CHANNEL = "system:announcements"
 TIMER_SHARDS = 4
@@ -92,13 +93,18 @@ def ended(pool: str, ticket: str) -> str:
 
 
 def statistics(pool: str, region: str, mode: str) -> str:
-    """HASH: counts of matches, tickets and waits of a queue."""
+    """HASH: counts of a queue, some for players' estimates, the others as `telemetry.metrics.count` names them."""
     return f"pool:{{{_label(pool)}}}:statistics:{_label(region)}:{_label(mode)}"
 
 
 def windows(pool: str, region: str, mode: str) -> str:
     """HASH: `<number of a long window>:<counter>` → what a queue's matches came to in it; a day of them."""
     return f"pool:{{{_label(pool)}}}:statistics:{_label(region)}:{_label(mode)}:windows"
+
+
+def counted(pool: str, matcher: str) -> str:
+    """STRING: the number of the latest batch of counts that a matcher has handed in."""
+    return f"pool:{{{_label(pool)}}}:counted:{_id(matcher)}"
 
 
 def connection(player: str) -> str:

@@ -7,6 +7,7 @@ from .in_memory.connections import MemoryConnections
 from .in_memory.delivery import MemoryDelivery
 from .in_memory.joining import MemoryJoining
 from .in_memory.matching import MemoryMatching
+from .in_memory.measuring import MemoryMeasuring
 from .in_memory.owners import MemoryOwners
 from .in_memory.parties import MemoryParties
 from .in_memory.pools import MemoryPools
@@ -14,6 +15,14 @@ from .in_memory.sessions import MemorySessions
 
 
 class MemoryStore(
-    MemoryJoining, MemoryMatching, MemoryDelivery, MemoryConnections, MemoryParties, MemoryPools, MemoryOwners, MemorySessions
+    MemoryJoining,
+    MemoryMatching,
+    MemoryDelivery,
+    MemoryConnections,
+    MemoryParties,
+    MemoryPools,
+    MemoryOwners,
+    MemorySessions,
+    MemoryMeasuring,
 ):
     """`interface.Store` without Redis."""

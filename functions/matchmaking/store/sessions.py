@@ -17,6 +17,7 @@ from matchmaking.protocol.events import match_ready_decoder, rfc3339
 from . import session_values, values
 from .errors import StoreError
 from .interface import Store
+from .session_counts import count_session
 from .session_relay import carry_out
 
 LOOK_AGAIN = 2.0  # s; longer than a change takes under load, shorter than a player's patience
@@ -90,7 +91,10 @@ async def _write(store: Store, session: Session, revision: int, effects: Sequenc
         keep = max(session.due.values()) - now + session.policy.duration + KEEP_MORE
     else:
         keep = UNREPORTED_SECONDS
-    return await store.session_write(session, revision, effects, keep, rfc3339(now))
+    written = await store.session_write(session, revision, effects, keep, rfc3339(now))
+    if written:
+        await count_session(store, session)
+    return written
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -53,6 +53,7 @@ class MemoryJoining(MemoryPart):
             since = self._now() if enqueued_ms is None else enqueued_ms
             queue.waiting[place.ticket] = since
             pool.tickets[place.ticket] = record
+            queue.count({"joined": 1})
             pool.alive[place.ticket] = self._now()
             self._log(queue, added=values.Waiter(place.ticket, since, record))
         mean = None if queue.mean_ms is None else queue.mean_ms / 1000

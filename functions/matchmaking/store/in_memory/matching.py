@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matchmaking.store import values
-from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS
+from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, NO_COUNTS, WAIT_WINDOW_MS
 
 from .state import MemoryPart
 
@@ -31,7 +31,7 @@ class MemoryMatching(MemoryPart):
         tickets: Sequence[values.CommitTicket],
         grace: float,
         event: values.RelayEntry,
-        counters: Sequence[str] = (),
+        counts: Mapping[str, int] = NO_COUNTS,
     ) -> values.Commitment:
         """See `commit.lua`."""
         of, now = self._pool(pool), self._now()
@@ -54,20 +54,20 @@ class MemoryMatching(MemoryPart):
         first, mean = queues[tickets[0].id], sum(waits) / len(waits)
         first.mean_ms = mean if first.mean_ms is None else first.mean_ms * 0.9 + mean * 0.1
         first.matches += 1
-        for name in counters:
-            first.counters[name] = first.counters.get(name, 0) + 1
         first.tickets += len(tickets)
         for wait in waits:
             bucket = (now // WAIT_WINDOW_MS, sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS))
             first.waits[bucket] = first.waits.get(bucket, 0) + 1
         buckets = (f"waits:{sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS)}" for wait in waits)
         raised = {"matches": 1, "tickets": len(tickets), "waited_ms": sum(waits)}
-        for name in (*buckets, *(name for name in counters if not name.startswith("wait:"))):
+        for name in buckets:
             raised[name] = raised.get(name, 0) + 1
+        raised |= {name: number for name, number in counts.items() if ":" in name and not name.startswith("wait:")}
         window = now // LONG_WINDOW_MS
         first.windows = {key: number for key, number in first.windows.items() if key[0] > window - LONG_WINDOWS}
         for name, number in raised.items():
             first.windows[window, name] = first.windows.get((window, name), 0) + number
+        first.count(counts)
         first.minutes[now // 60_000] = first.minutes.get(now // 60_000, 0) + 1
         return values.Commitment("committed", self._put(of, event))
 

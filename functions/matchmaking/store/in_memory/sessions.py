@@ -182,7 +182,7 @@ class MemorySessions(MemoryPart):
 
     async def counters(self, pool: str, region: str, mode: str) -> dict[str, int]:
         """A queue's counts."""
-        return dict(self._queue(pool, region, mode).counters)
+        return dict(self._queue(pool, region, mode).counts)
 
     async def history(self, player: str) -> list[bytes]:
         """Newest first."""

@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -29,8 +29,13 @@ class QueueState(msgspec.Struct):
     mean_ms: float | None = None
     windows: dict[tuple[int, str], int] = msgspec.field(default_factory=dict)
     minutes: dict[int, int] = msgspec.field(default_factory=dict)
-    counters: dict[str, int] = msgspec.field(default_factory=dict)
     waits: dict[tuple[int, int], int] = msgspec.field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add to the queue's counts."""
+        for field, number in counts.items():
+            self.counts[field] = self.counts.get(field, 0) + number
 
     def order(self) -> list[str]:
         """Ticket ids, oldest first."""
@@ -44,6 +49,7 @@ class PoolState(msgspec.Struct):
     alive: dict[str, int] = msgspec.field(default_factory=dict)
     ended: dict[str, tuple[str, int | None]] = msgspec.field(default_factory=dict)
     outbox: dict[str, tuple[values.RelayEntry, int]] = msgspec.field(default_factory=dict)
+    counted: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class PlayerState(msgspec.Struct):
@@ -130,6 +136,7 @@ class MemoryPart:
         self._bindings: dict[str, BindingState] = {}
         self._sign_in: dict[str, tuple[bytes, int]] = {}
         self._epoch = secrets.token_hex(4)
+        self._exporter = ("", 0)
         self._entries = itertools.count(1)
         self.published: list[tuple[str, str, bytes]] = []
 
@@ -165,6 +172,7 @@ class MemoryPart:
         pool.alive.pop(place.ticket, None)
         pool.ended[place.ticket] = (mark, None)
         self._log(queue, removed=[place.ticket])
+        queue.count({f"ended|{mark.split(':')[1]}": 1})
         return self._put(pool, event)
 
     def _put(self, pool: PoolState, event: values.RelayEntry) -> str:

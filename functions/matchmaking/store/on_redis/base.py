@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
-from matchmaking.store.calls import Calls, translate
+from matchmaking.store.calls import Calls, OnCalls, translate
 
 CONNECTIONS = 32  # for commands that are not coalesced; the client library would open one for each call under way, and fail at a hundred
 
@@ -53,7 +53,16 @@ def pool_keys(pool: str) -> PoolKeys:
 def ending_keys(place: values.Place) -> list[str]:
     """What `end_ticket` needs, in its order."""
     queue, pool = queue_keys(place.pool, place.region, place.mode), pool_keys(place.pool)
-    return [queue.waiting, pool.tickets, queue.log, pool.alive, pool.counters, keys.ended(place.pool, place.ticket), pool.outbox]
+    return [
+        queue.waiting,
+        pool.tickets,
+        queue.log,
+        pool.alive,
+        pool.counters,
+        keys.ended(place.pool, place.ticket),
+        pool.outbox,
+        queue.statistics,
+    ]
 
 
 def seconds(ms: bytes) -> float | None:
@@ -83,6 +92,10 @@ class RedisPart:
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._epoch = ""
         self._offsets: dict[str, int] = {}
+
+    def observe(self, on_calls: OnCalls) -> None:
+        """From now on tell `on_calls` of every pipeline of scripts."""
+        self._calls.on_calls = on_calls
 
     async def close(self) -> None:
         """Finish the calls under way; the client belongs to who opened it."""

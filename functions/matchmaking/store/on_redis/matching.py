@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from matchmaking.store import keys, values
-from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
+from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, NO_COUNTS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, pool_keys, queue_keys, word
 
@@ -49,7 +49,7 @@ class RedisMatching(RedisPart):
         tickets: Sequence[values.CommitTicket],
         grace: float,
         event: values.RelayEntry,
-        counters: Sequence[str] = (),
+        counts: Mapping[str, int] = NO_COUNTS,
     ) -> values.Commitment:
         """See `commit.lua`."""
         queues: dict[tuple[str, str], list[values.CommitTicket]] = {}
@@ -64,8 +64,9 @@ class RedisMatching(RedisPart):
             arguments += [region, mode, len(members)]
             for member in members:
                 arguments += [member.id, member.enqueued_ms]
+        arguments += [word for pair in counts.items() for word in pair]
         names += [keys.ended(pool, member.id) for members in queues.values() for member in members]
-        reply = await self._calls.call("commit", names, *arguments, *counters)
+        reply = await self._calls.call("commit", names, *arguments)
         status = word(reply[2])
         if status == "committed":
             return values.Commitment(status, reply[3].decode())

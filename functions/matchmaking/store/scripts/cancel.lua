@@ -1,6 +1,7 @@
 -- End a ticket because its player leaves, its party changed or its pool goes away.
 --
 -- KEYS  1 …:waiting   2 pool:{p}:tickets   3 …:log   4 pool:{p}:alive   5 pool:{p}:counters   6 …:ended:<ticket>   7 pool:{p}:outbox
+--       8 …:statistics
 -- ARGV  1 request  2 player  3 ticket  4 region  5 mode  6 reason  7 event for the relay  8 log cap  9 how long to keep a mark, ms
 -- Reply {request, player, status, detail}
 --       cancelled  by this request; detail is the outbox entry to relay ('' if this request was carried out before)

@@ -5,7 +5,7 @@
 -- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap
 --       7 how waits are counted: window in ms, windows kept, the same of long windows, then the buckets' upper bounds in ms   8 number of queues
 --       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it
---       then the counters of the statistics that the match raises by one each
+--       then what the match adds to the statistics: field, number, field, number, …
 -- Reply {request, matcher, committed, outbox entry ('' if this match was committed before)} or
 --       {request, matcher, conflict, ticket, ticket, …}: these wait no longer, or not as the matcher thinks
 --       {request, matcher, ghost, ticket, …}: their players have been gone for too long
@@ -63,9 +63,9 @@ redis.call('HSET', KEYS[5], 'mean_wait_ms', string.format('%.0f', this))
 redis.call('HINCRBY', KEYS[5], 'matches', 1)
 redis.call('HINCRBY', KEYS[5], 'tickets', count)
 redis.call('HINCRBY', KEYS[5], 'waited_ms', waited)
-for i = at, #ARGV do redis.call('HINCRBY', KEYS[5], ARGV[i], 1) end
 local window = math.floor(now / bounds[1])
 for bucket, tickets in pairs(waits) do redis.call('HINCRBY', KEYS[5], 'waits:' .. window .. ':' .. bucket, tickets) end
+for i = at, #ARGV, 2 do redis.call('HINCRBY', KEYS[5], ARGV[i], ARGV[i + 1]) end
 if redis.call('HINCRBY', KEYS[5], 'minute:' .. minute, 1) == 1 then
   for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
     local old, past = string.match(field, '^minute:(%d+)$'), string.match(field, '^waits:(%d+):')
@@ -82,8 +82,8 @@ end
 redis.call('HINCRBY', KEYS[6], long .. 'tickets', count)
 redis.call('HINCRBY', KEYS[6], long .. 'waited_ms', waited)
 for bucket, tickets in pairs(waits) do redis.call('HINCRBY', KEYS[6], long .. 'waits:' .. bucket, tickets) end
-for i = at, #ARGV do
-  if string.sub(ARGV[i], 1, 5) ~= 'wait:' then redis.call('HINCRBY', KEYS[6], long .. ARGV[i], 1) end
+for i = at, #ARGV, 2 do  -- only what players are shown of the matches' distribution (`quality:0.9`), not what metrics count (`quality|b3`)
+  if string.match(ARGV[i], '^[^|]+:') and string.sub(ARGV[i], 1, 5) ~= 'wait:' then redis.call('HINCRBY', KEYS[6], long .. ARGV[i], ARGV[i + 1]) end
 end
 redis.call('PEXPIRE', KEYS[6], bounds[3] * bounds[4])
 local entry = redis.call('XADD', KEYS[4], '*', 'e', ARGV[4])

@@ -24,6 +24,7 @@ if not enqueued then
   redis.call('ZADD', KEYS[1], enqueued, ARGV[3])
   redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
   redis.call('ZADD', KEYS[4], now, ARGV[3])
+  redis.call('HINCRBY', KEYS[7], 'joined', 1)
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], n .. '-0', '+', ARGV[3], 't', enqueued, 'r', ARGV[4])
 end
 local mean = redis.call('HGET', KEYS[7], 'mean_wait_ms') or ''

@@ -1,6 +1,7 @@
 -- End a ticket that has waited longer than its pool allows, or whose players have been gone for too long. Checked here again: it may have been touched.
 --
 -- KEYS  1 …:waiting   2 pool:{p}:tickets   3 …:log   4 pool:{p}:alive   5 pool:{p}:counters   6 …:ended:<ticket>   7 pool:{p}:outbox
+--       8 …:statistics
 -- ARGV  1 request  2 leader  3 ticket  4 region  5 mode  6 ttl ms  7 grace ms  8 event if expired  9 event if disconnected  10 log cap
 -- Reply {request, leader, expired | disconnected | kept | gone, outbox entry}
 -- @include end_ticket

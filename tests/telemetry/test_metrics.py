@@ -1,0 +1,143 @@
+"""Metrics: their definitions, counting in Redis' manner, and what one gateway exports for all."""
+
+import time
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from matchmaking.protocol.close_codes import CloseCode
+from matchmaking.telemetry import metrics
+from matchmaking.telemetry.gateway import GatewayMetrics
+from matchmaking.telemetry.operator_metrics import OperatorMetrics
+from matchmaking.telemetry.readings import PoolReading, QueueReading, Reading
+from matchmaking.telemetry.shared import FRESH, SharedCollector
+
+QUEUE = {"pool": "duel", "region": "local", "mode": "ranked"}
+
+
+def samples(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+    }
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    return samples(registry)[name, frozenset(labels.items())]
+
+
+def test_names_and_keys_are_unique_and_follow_the_conventions() -> None:
+    names = [metric.name for metric in metrics.METRICS]
+    keys = [metric.key for metric in metrics.COUNTED]
+    assert len(set(names)) == len(names)
+    assert len(set(keys)) == len(keys)
+    for metric in metrics.METRICS:
+        assert metric.name.startswith("matchmaking_" if metric.source == "operator" else "game_")
+        assert (metric.kind == "counter") == metric.name.endswith("_total"), metric.name
+        assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+        assert metric.what.endswith("."), metric.name
+
+
+def test_the_names_known_from_the_first_day() -> None:
+    kinds = {metric.name: metric.kind for metric in metrics.METRICS}
+    assert kinds["game_websocket_connections"] == "gauge"
+    assert kinds["game_queue_waiting_seconds"] == "histogram"
+    assert kinds["game_matchmaking_success_total"] == "counter"
+
+
+def test_a_value_is_in_the_bucket_whose_bound_it_reaches() -> None:
+    counts: dict[str, int] = {}
+    for waited in (0.0, 0.25, 0.251, 600.0, 601.0):
+        metrics.observe(counts, metrics.WAITED, waited)
+    buckets, total = metrics.histogram(counts, metrics.WAITED)
+    assert dict(buckets)["0.25"] == 2
+    assert dict(buckets)["0.5"] == 3
+    assert dict(buckets)["600.0"] == 4
+    assert buckets[-1] == ("+Inf", 5.0)
+    assert total == pytest.approx(1201.501)
+
+
+def test_what_all_share_is_exported_from_a_reading() -> None:
+    registry = CollectorRegistry()
+    collector = SharedCollector(registry)
+    counts: dict[str, int] = {"ended|expired": 2, "ended|left": 3, "ended|novel": 1}
+    metrics.count(counts, metrics.SUCCESS, by=10)
+    metrics.count(counts, metrics.SLO, "good", by=4)
+    metrics.count(counts, metrics.SLO, "bad")
+    metrics.observe(counts, metrics.QUALITY, 0.85)
+    metrics.observe(counts, metrics.ROUND, 0.004, "match")
+    metrics.observe(counts, metrics.MATCHER_CALLS, 0.002, "commit")
+    queue = QueueReading("duel", "local", "ranked", counts, 7, 12.5, 2, {"skill": 5})
+    other = QueueReading("duel", "local", "casual", {"call|commit|b2": 1, "call|commit|sum": 2})
+    reading = Reading((queue, other), (PoolReading("duel", 3, 1.5, 60.0, 8, 180.0, 1.0, 2, 4),), 9)
+    collector.show(reading, time.monotonic())
+    assert value(registry, "game_matchmaking_success_total", **QUEUE) == 10
+    assert value(registry, "game_matchmaking_success_total", **(QUEUE | {"mode": "casual"})) == 0, "zeros are shown"
+    assert value(registry, "game_tickets_ended_total", **QUEUE, reason="expired") == 2
+    assert value(registry, "game_tickets_ended_total", **QUEUE, reason="novel") == 1
+    assert value(registry, "game_tickets_ended_total", **QUEUE, reason="quarantined") == 0
+    assert value(registry, "game_slo_waits_total", **QUEUE, result="good") == 4
+    assert value(registry, "game_slo_waits_total", **QUEUE, result="bad") == 3, "expired tickets waited too long as well"
+    assert value(registry, "game_match_quality_bucket", **QUEUE, le="0.9") == 1
+    assert value(registry, "game_match_quality_bucket", **QUEUE, le="0.8") == 0
+    assert value(registry, "game_round_seconds_count", **QUEUE, phase="match") == 1
+    assert value(registry, "game_matcher_redis_seconds_count", script="commit") == 2, "summed over queues"
+    assert value(registry, "game_queue_length", **QUEUE) == 7
+    assert value(registry, "game_queue_oldest_seconds", **QUEUE) == 12.5
+    assert value(registry, "game_matchers", **QUEUE) == 2
+    assert value(registry, "game_waiting_blocked", **QUEUE, rule="skill") == 5
+    assert value(registry, "game_outbox_length", pool="duel") == 3
+    assert value(registry, "game_relay_lag_seconds", pool="duel") == 1.5
+    assert value(registry, "game_pool_slo_seconds", pool="duel") == 60
+    assert value(registry, "game_players_connected") == 9
+
+
+def test_a_reading_that_is_old_or_given_up_is_not_exported() -> None:
+    registry = CollectorRegistry()
+    collector = SharedCollector(registry)
+    assert not samples(registry), "nothing was read yet"
+    collector.show(Reading(connected=1), time.monotonic() - FRESH - 0.1)
+    assert not samples(registry), "its gateway lost Redis or the lease"
+    collector.show(Reading(connected=1), time.monotonic())
+    assert value(registry, "game_players_connected") == 1
+    collector.show(None, 0.0)
+    assert not samples(registry)
+
+
+def test_every_metric_of_a_gateway_and_of_the_store_is_exported() -> None:
+    """The other direction, that nothing else is exported under our prefix, included."""
+    gateway = GatewayMetrics()
+    counts: dict[str, int] = {"call|commit|b0": 1}
+    reading = Reading((QueueReading("duel", "local", "ranked", counts, blocked={"skill": 1}),), (PoolReading("duel"),))
+    gateway.shared.show(reading, time.monotonic())
+    gateway.called("join", 0.001, 1)
+    gateway.requests.labels("queue_join").observe(0.01)
+    exported = {name for name, _ in samples(gateway.registry) if name.startswith("game_")}
+    expected = {name for metric in metrics.METRICS if metric.source != "operator" for name in metrics.series(metric)}
+    assert exported == expected
+
+
+def test_every_metric_of_the_operator_is_exported() -> None:
+    operator = OperatorMetrics()
+    operator.pools.labels("Ready", "True")
+    operator.applied.labels("ScaledJob")
+    operator.drift.labels("ScaledJob")
+    exported = {name for name, _ in samples(operator.registry) if not name.startswith("process_")}
+    assert exported == {name for metric in metrics.METRICS if metric.source == "operator" for name in metrics.series(metric)}
+
+
+def test_labels_that_are_known_beforehand_begin_at_zero() -> None:
+    registry = GatewayMetrics().registry
+    assert value(registry, "game_websocket_closed_total", code=str(int(CloseCode.SLOW_CONSUMER))) == 0
+    assert value(registry, "game_websocket_messages_received_total", type="queue_join") == 0
+    assert value(registry, "game_websocket_messages_sent_total", type="match_found") == 0
+    assert value(registry, "game_queue_refused_total", code="already_queued") == 0
+
+
+def test_counting_of_messages_can_be_left_out() -> None:
+    gateway = GatewayMetrics(counted=False)
+    gateway.sent.count("hello")
+    assert ("game_websocket_messages_sent_total", frozenset({("type", "hello")})) not in samples(gateway.registry)
