@@ -16,6 +16,7 @@ COMMANDS = {
     "profiles": "export players' ratings as JSON lines, or import them",
     "lint": "find what can never match, or contradicts itself, in a pool's manifest",
     "docs": "write the generated parts of the documentation",
+    "observability": "write the dashboards and alert rules that ship with the chart",
     "crd": "print or write the CustomResourceDefinition of pools",
     "simulate": "show what a pool's rules do to a seeded population",
 }

@@ -8,10 +8,13 @@ from matchmaking.core.errors import InvalidPoolError
 from matchmaking.core.lint import Finding
 from matchmaking.core.pool import PoolRules, load_pool
 from matchmaking.core.satisfiable import lint
-from matchmaking.telemetry.metrics import WAIT_BUCKETS
+from matchmaking.telemetry.alerts import groups, pool_alerts
+from matchmaking.telemetry.dashboards.grafana import render
+from matchmaking.telemetry.dashboards.pool import pool_board
 
-from . import alerts, dashboards, manifests
+from . import manifests
 from .manifests import Identity, Manifest
+from .names import object_name
 from .options import Options
 
 
@@ -67,13 +70,12 @@ def plan(pool: Identity, rules: PoolRules, options: Options) -> Plan:
     matchers = tuple(manifests.scaled_job(pool, region, rules, options) for region in rules.regions)
     board = rules.dashboards.enabled
     warned = rules.alerts.enabled
-    return Plan(
-        matchers,
-        (manifests.dashboard(pool, rules.dashboards.folder, dashboards.pool_dashboard(pool.name, pool.namespace, rules), options),)
-        if board
-        else (),
-        (manifests.prometheus_rule(pool, alerts.groups(pool.name, rules, WAIT_BUCKETS), options),) if warned else (),
-    )
+    made: list[Manifest] = []
+    if board:
+        shown = render(pool_board(pool.name, object_name("mmp", pool.namespace, pool.name)[:40]))
+        made.append(manifests.dashboard(pool, rules.dashboards.folder, shown, options))
+    warnings = groups(f"matchmaking-{pool.name}", pool_alerts(pool.name), {"pool": pool.name})
+    return Plan(matchers, tuple(made), (manifests.prometheus_rule(pool, warnings, options),) if warned else ())
 
 
 def queues(rules: PoolRules) -> list[tuple[str, str]]:
