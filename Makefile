@@ -5,8 +5,14 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 METRICS_PORT ?=
 BOTS ?= 6
+IMAGE ?= game-session-manager:latest
+IMAGE_FLAGS ?=
+# A throw-away cluster for machines that have none; with KUBECONFIG set it is never looked at.
+CLUSTER ?= ../shared/cluster/cluster
+E2E_IMAGE ?= localhost/game-session-manager:e2e
+E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster
 
-.PHONY: run test test-deep lint format e2e bench bench-gateway fuzz lock clean
+.PHONY: run test test-deep lint format image e2e bench bench-gateway fuzz lock clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
@@ -27,8 +33,20 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-e2e:
-	@echo "nothing yet: the cluster tests come with the operator and the chart"
+image:
+	@if docker info >/dev/null 2>&1; then set -x; docker build -t $(IMAGE) $(IMAGE_FLAGS) .; \
+	elif command -v buildah >/dev/null; then set -x; buildah build -t $(IMAGE) $(IMAGE_FLAGS) .; \
+	else echo "docker (with its daemon running) or buildah is needed" >&2; exit 1; fi
+
+# The cluster that KUBECONFIG names must have KEDA, and the image E2E_IMAGE on its nodes.
+e2e: $(VENV)/installed
+	@if [ -n "$$KUBECONFIG" ]; then \
+	  E2E_IMAGE=$(E2E_IMAGE) $(BIN)/pytest --durations 15 $(E2E_TESTS); \
+	elif [ -x $(CLUSTER) ]; then \
+	  CLUSTER_HPA_PERIOD=5s $(CLUSTER) up && \
+	  $(CLUSTER) build . $(E2E_IMAGE) --build-arg PYTHON_IMAGE=localhost/python:3.11 && \
+	  $(CLUSTER) exec $(MAKE) e2e; \
+	else echo "set KUBECONFIG to a cluster with KEDA and the image $(E2E_IMAGE) (see charts/README.md)" >&2; exit 1; fi
 
 bench: $(VENV)/installed
 	$(BIN)/python loadtest/bench_duel.py
@@ -42,6 +60,8 @@ fuzz: $(VENV)/installed
 
 lock: $(VENV)/installed
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --extra operator --extra traces --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra operator --extra traces -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements-image.lock
+	echo hatchling | $(BIN)/uv pip compile -q - -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements-build.lock
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (on Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }

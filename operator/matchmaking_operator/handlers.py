@@ -15,7 +15,7 @@ from .reconciler import Reconciler
 from .rounds import Rounds
 
 
-def operator_settings() -> kopf.OperatorSettings:
+def operator_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     """kopf's settings, where its defaults do not fit."""
     settings = kopf.OperatorSettings()
     settings.watching.server_timeout = 300  # s; a watch that stalls must end some time
@@ -24,6 +24,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 30
     settings.queueing.worker_limit = 20
     settings.posting.enabled = False  # our events have stable reasons
+    settings.scanning.disabled = one_namespace  # a role in one namespace may not watch the cluster's namespaces and definitions
     return settings
 
 

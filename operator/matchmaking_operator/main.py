@@ -59,7 +59,7 @@ async def _serve(reconciler: Reconciler, rounds: Rounds, namespace: str | None) 
     try:
         await kopf.operator(
             registry=register(reconciler, rounds),
-            settings=operator_settings(),
+            settings=operator_settings(one_namespace=namespace is not None),
             standalone=True,
             clusterwide=namespace is None,
             namespaces=[namespace] if namespace else [],

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from matchmaking.gateway.errors import SignInError
 from matchmaking.gateway.sign_in import Verifier
@@ -73,3 +75,27 @@ def test_the_folder_follows_the_desktops_rules(monkeypatch: pytest.MonkeyPatch, 
     assert keys.state_folder() == tmp_path / "game-session-manager"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert keys.state_folder() == Path.home() / ".local/state/game-session-manager"
+
+
+def test_a_key_that_somebody_else_made_signs_for_the_gateways_issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    monkeypatch.setenv("MATCHMAKING_SIGNING_KEY_FILE", str(pem))
+    monkeypatch.setenv("MATCHMAKING_ISSUER", "gsm.evaluation")
+    public = tmp_path / "jwks.json"
+    public.write_text(keys.public_keys())
+    assert '"d"' not in public.read_text()
+    claims = jwt.decode(
+        keys.issue_token("alice"), jwt.PyJWKSet.from_json(public.read_text()).keys[0], audience=keys.AUDIENCE, algorithms=["EdDSA"]
+    )
+    assert (claims["sub"], claims["iss"]) == ("alice", "gsm.evaluation")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_file_that_is_no_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    pem = tmp_path / "key.pem"
+    pem.write_text(content)
+    monkeypatch.setenv("MATCHMAKING_SIGNING_KEY_FILE", str(pem))
+    with pytest.raises(KeyStorageError, match=r"MATCHMAKING_SIGNING_KEY_FILE: .* is no private key"):
+        keys.issue_token("alice")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -117,10 +117,10 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(redis_url: str, signer: Signer, **settings: Any) -> AsyncIterator[Gateway]:
-    """Serve a gateway with the shipped pools on free ports."""
+async def gateway(redis_url: str, signer: Signer, *, pools: Sequence[str] = ("duel", "squads"), **settings: Any) -> AsyncIterator[Gateway]:
+    """Serve a gateway on free ports, with shipped pools written beforehand."""
     async with open_store(redis_url) as store:
-        for name in ("duel", "squads"):
+        for name in pools:
             await store.put_pool(name, shipped_pool(name))
     chosen = {
         "redis_url": redis_url,
