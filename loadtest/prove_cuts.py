@@ -21,6 +21,7 @@ from deployment import Deployment, Table, deployment
 from matchmaking.client import Backoff, Client, ClientEvent, JoinRefusedError, LeaveRefusedError, MatchFoundData, QueueLeftData
 
 LONGEST = 0.12  # s that a connection lives; a handshake takes a few ms, a round trip less
+PATIENCE = 20.0  # s for a ticket's end
 EAGER = Backoff(base=0.005, cap=0.02, stable=0.0)
 
 
@@ -92,9 +93,12 @@ async def partner(client: Client, wanted: asyncio.Event) -> None:
     """Is there whenever a match is wanted."""
     while True:
         await wanted.wait()
-        wanted.clear()
-        with suppress(JoinRefusedError):
+        try:
             await client.join("duel", "local", "ranked")
+        except JoinRefusedError as error:  # it waits already, or its last match is on its way
+            await asyncio.sleep(error.retry_after or 0.05)
+        else:
+            wanted.clear()
 
 
 async def play(client: Client, witness: Witness, proxy: CuttingProxy, wanted: asyncio.Event, random: Random) -> int:
@@ -112,8 +116,14 @@ async def play(client: Client, witness: Witness, proxy: CuttingProxy, wanted: as
             await asyncio.sleep(random.uniform(0, 0.05))
             with suppress(LeaveRefusedError):
                 await client.leave()
-        async with asyncio.timeout(60):
-            await witness.ended(joined.ticket_id)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await witness.ended(joined.ticket_id)
+        except TimeoutError:
+            print(
+                f"ticket {joined.ticket_id} has no end after {PATIENCE} s: {client.connected=} {client.ticket=} {client.seq=} {wanted.is_set()=}"
+            )
+            return witness.kinds["lost"]
     return witness.kinds["lost"]
 
 
@@ -132,6 +142,8 @@ async def prove(running: Deployment, cuts: int, seed: int) -> Table:
         partnering = asyncio.create_task(partner(bob, wanted))
         lost = await play(alice, witness, proxy, wanted, random)
         partnering.cancel()
+        if set(witness.tickets) - set(witness.ends):
+            look_closer(running, bob)
         ends, connections, resumed, seq = witness.ends, alice.connections, alice.resumed, alice.seq
     server.close()
     print(f"events: {dict(witness.kinds)}")
@@ -145,6 +157,22 @@ async def prove(running: Deployment, cuts: int, seed: int) -> Table:
     table.line("ends out of order", sum(one != other for one, other in zip(known, dict.fromkeys(witness.tickets), strict=False)), "", 0)
     table.line("events that the server numbered and the client did not hear", abs(seq - (len(ends) - lost)), "", 0)
     return table
+
+
+def look_closer(running: Deployment, bob: Client) -> None:
+    """Something is missing: what the store knows of it."""
+    print(f"bob: {bob.connected=} {bob.ticket=} {bob.seq=}")
+    for key in sorted(running.redis.scan_iter("*", count=1000)):
+        kind = running.redis.type(key).decode()
+        shown = {
+            "hash": lambda key=key: running.redis.hgetall(key),
+            "zset": lambda key=key: running.redis.zrange(key, 0, 3, withscores=True),
+            "stream": lambda key=key: running.redis.xrevrange(key, count=2),
+        }.get(kind, lambda key=key: "")()
+        if b"pool" in key[:5] or b"player" in key[:7]:
+            print(f"  {key.decode()} {kind} {str(shown)[:400]}")
+    for gateway in running.gateways:
+        print(gateway.log.read_text()[-1500:])
 
 
 def main(cuts: int, seed: int) -> int:

@@ -1,8 +1,9 @@
 """One subscription for a whole gateway: players' channels, the broadcast channels, and the gateway's own.
 
-A subscription can die without a word (the client library counts no pongs), so the gateway publishes a canary to itself every `CANARY_EVERY` seconds. When
-one is late the connection is dropped and made anew, and when the first canary comes through again, everything may have been missed: `on_resync` is called,
-and the gateway reads its players' outboxes. So a lost publication costs time, never an event.
+A subscription can die without a word (the client library counts no pongs), so the gateway publishes a canary to itself every `CANARY_EVERY` seconds; when
+one is late the connection is dropped and made anew. The library makes lost connections anew by itself, too, and says nothing: but Redis then confirms the
+gateway's own channel once more, and, as all channels are subscribed by one command, the others with it. What was published in between is lost: `on_resync` is
+called, and the gateway reads its players' outboxes. So a lost publication costs time, never an event.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Bus:
         self._users: dict[str, int] = {}
         self._confirmations: dict[str, asyncio.Future[None]] = {}
         self._heard = time.monotonic()
-        self._broken = False
+        self._broken = self._subscribed = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -138,6 +139,10 @@ class Bus:
             confirmed = self._confirmations.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
+            if channel == self._own:
+                if self._subscribed:
+                    self._on_resync()
+                self._subscribed = True
 
     def _canary(self, data: bytes) -> None:
         self._heard = time.monotonic()
