@@ -3,6 +3,7 @@
 What an operator does is done here by hand: the pools are written to Redis' `pools` hash, and matchers are started.
 """
 
+import asyncio
 import json
 import os
 import resource
@@ -151,6 +152,14 @@ class Deployment:
         """Start a matcher."""
         environment = {**os.environ, "MATCHMAKING_REDIS_URL": self.redis_url, "MATCHMAKING_LOG_LEVEL": "WARNING"}
         return self._start([sys.executable, "-m", "matchmaking.cli", "matcher", "--pool", pool, "--region", region], environment)
+
+    async def keep_matcher(self, pool: str = "duel", region: str = "local") -> None:
+        """Have one matcher running until cancelled: they end by themselves, and the autoscaler starts the next one."""
+        matcher = self.add_matcher(pool, region)
+        while True:
+            await asyncio.sleep(0.5)
+            if matcher.poll() is not None:
+                matcher = self.add_matcher(pool, region)
 
     def announce(self, text: str) -> None:
         """Say something to everybody."""

@@ -139,9 +139,11 @@ async def prove(running: Deployment, cuts: int, seed: int) -> Table:
     ):
         alice.on("*", witness.heard)
         bob.on("match_found", lambda _: None)
+        keeping = asyncio.create_task(running.keep_matcher())
         partnering = asyncio.create_task(partner(bob, wanted))
         lost = await play(alice, witness, proxy, wanted, random)
         partnering.cancel()
+        keeping.cancel()
         if set(witness.tickets) - set(witness.ends):
             look_closer(running, bob)
         ends, connections, resumed, seq = witness.ends, alice.connections, alice.resumed, alice.seq
@@ -149,7 +151,7 @@ async def prove(running: Deployment, cuts: int, seed: int) -> Table:
     print(f"events: {dict(witness.kinds)}")
     table.line("cuts", cuts - proxy.left, "")
     table.line("connections that were greeted", connections, "")
-    table.line("of these not resumed, the first one excepted", connections - resumed - 1, "", 0)
+    table.line("of these by a snapshot instead of resuming, the first one excepted", connections - resumed - 1, "")
     table.line("tickets that were acknowledged", len(set(witness.tickets)), "")
     table.line("tickets without an end", len(set(witness.tickets) - set(ends)), "", 0)
     table.line("ends told twice", len(ends) - len(set(ends)), "", 0)
@@ -168,7 +170,7 @@ def look_closer(running: Deployment, bob: Client) -> None:
             "hash": lambda key=key: running.redis.hgetall(key),
             "zset": lambda key=key: running.redis.zrange(key, 0, 3, withscores=True),
             "stream": lambda key=key: running.redis.xrevrange(key, count=2),
-        }.get(kind, lambda key=key: "")()
+        }.get(kind, str)()
         if b"pool" in key[:5] or b"player" in key[:7]:
             print(f"  {key.decode()} {kind} {str(shown)[:400]}")
     for gateway in running.gateways:
@@ -177,10 +179,8 @@ def look_closer(running: Deployment, bob: Client) -> None:
 
 def main(cuts: int, seed: int) -> int:
     """Prove it."""
-    with deployment(2) as running:
-        running.add_matcher()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(prove(running, cuts, seed)).missed
+    with deployment(2) as running, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(prove(running, cuts, seed)).missed
 
 
 if __name__ == "__main__":
