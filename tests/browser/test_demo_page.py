@@ -183,3 +183,32 @@ def test_nothing_sticks_out(windows: Windows, width: int) -> None:
     page = windows.open("a-player-with-quite-a-long-name-that-has-sixty-four-characters-x", width)
     expect(page.locator("#queues table")).to_have_count(3, timeout=WITHIN)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_two_windows_queue_as_a_party(windows: Windows) -> None:
+    leader, member = windows.open("ida"), windows.open("jon")
+    leader.get_by_role("button", name="Create a party").click()
+    expect(leader.locator("#party-members li")).to_have_text("ida leads")
+    member.get_by_label("Invite").fill("nonsense")
+    member.get_by_role("button", name="Join", exact=True).click()
+    expect(member.get_by_role("alert")).to_contain_text("no party has this invite")
+    member.get_by_label("Invite").fill(leader.locator("#party-invite").inner_text())
+    member.get_by_role("button", name="Join", exact=True).click()
+    for page in (leader, member):
+        expect(page.locator("#party-members li")).to_have_count(2)
+    expect(member.get_by_role("button", name="Find a match")).to_be_disabled()
+    expect(member.locator("#led")).to_have_text("ida leads your party and queues for all.")
+    find_match(leader, "squads", "ranked", "eu-west")
+    expect(member.get_by_role("heading", name=re.compile("^Looking for"))).to_be_visible(timeout=WITHIN)
+    for page in (leader, member):
+        expect(page.locator("#position")).to_have_text("1 of 1", timeout=WITHIN)  # one ticket for both
+    member.reload()
+    expect(member.locator("#party-members li")).to_have_count(2, timeout=WITHIN)
+    expect(member.get_by_role("heading", name=re.compile("^Looking for"))).to_be_visible(timeout=WITHIN)
+    member.get_by_role("button", name="Leave the party").click()
+    expect(leader.get_by_role("alert")).to_contain_text("Your party changed", timeout=WITHIN)
+    for page in (leader, member):
+        expect(page.get_by_role("heading", name="Choose a queue.")).to_be_visible(timeout=WITHIN)
+    expect(leader.locator("#party-members li")).to_have_count(1)
+    expect(member.get_by_role("button", name="Create a party")).to_be_visible()
+    assert windows.complaints == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from matchmaking.client import Backoff, Client, JoinRefusedError, MatchFoundData, QueueLeftData
+from matchmaking.client import Backoff, Client, JoinRefusedError, MatchFoundData, QueueLeftData, RefusedError
 from support.gateways import Gateway, gateway, matcher
 from support.tokens import Signer
 
@@ -90,3 +90,22 @@ async def test_comes_back_when_the_gateway_was_replaced(redis_url: str, signer: 
             assert (await alice.leave()).reason == "left"
     finally:
         await connecting.__aexit__(None, None, None)
+
+
+async def test_a_party_through_the_client(redis_url: str, signer: Signer) -> None:
+    async with gateway(redis_url, signer) as running, connect(running, "alice") as alice, connect(running, "bob") as bob:
+        party = await alice.create_party()
+        joined = await bob.join_party(party.invite)
+        assert [member.player_id for member in joined.members] == ["alice", "bob"]
+        with pytest.raises(RefusedError, match="only the party's leader"):
+            await bob.kick("alice")
+        ticket = await alice.join("squads", "local", "ranked")
+        async with asyncio.timeout(10):
+            while bob.ticket != alice.ticket:
+                await asyncio.sleep(0.01)
+        assert bob.ticket is not None
+        assert bob.ticket.ticket_id == ticket.ticket_id
+        bob.cut()
+        left = await bob.leave_party()
+        assert (left.reason, left.members) == ("left", [])
+        assert (await event_of(alice, QueueLeftData)).reason == "party_changed"

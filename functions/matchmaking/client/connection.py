@@ -4,9 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import Random
-from typing import Any
+from typing import Any, cast
 
-from matchmaking.protocol.messages import QueueJoin, QueueJoinData, QueueJoinedData, QueueLeave, QueueLeaveData, QueueLeftData, QueuePlace
+from matchmaking.protocol.messages import (
+    PartyUpdateData,
+    QueueJoin,
+    QueueJoinData,
+    QueueJoinedData,
+    QueueLeave,
+    QueueLeaveData,
+    QueueLeftData,
+    QueuePlace,
+)
 
 from .conversation import encode, encode_frame
 from .errors import ConnectionEndedError, JoinRefusedError, LeaveRefusedError, RefusedError
@@ -167,6 +176,46 @@ class Client:
             ConnectionEndedError: the connection ended for good.
         """
         return await self.request("match_decline", about=match_id, match_id=match_id)
+
+    async def create_party(self) -> PartyUpdateData:
+        """Begin a party; its invite is in the answer. Each change comes as an event too.
+
+        Raises:
+            RefusedError: the player is in a party.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_create")
+
+    async def join_party(self, invite: str) -> PartyUpdateData:
+        """Join the party of an invite.
+
+        Raises:
+            RefusedError: nobody has this invite, or the party is full or queued, or the player is in one.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_join", invite=invite)
+
+    async def leave_party(self) -> PartyUpdateData:
+        """Leave the party; if it waits in a queue, its ticket ends for all.
+
+        Raises:
+            RefusedError: the player is in none.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_leave")
+
+    async def kick(self, player: str) -> PartyUpdateData:
+        """Send a member of one's own party away.
+
+        Raises:
+            RefusedError: the player does not lead, or there is no such member.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_kick", player_id=player)
+
+    async def _party(self, type_: str, **data: str) -> PartyUpdateData:
+        answer: Any = await self.request(type_, **data)
+        return cast("PartyUpdateData", answer)
 
     async def request(self, type_: str, *, about: str = "", **data: Any) -> ClientEvent:
         """Ask for anything that the protocol knows, also what this version of the client has no method for.

@@ -69,6 +69,19 @@ export interface MatchCancelled {
   waited: number;
 }
 
+/** A party whole; who is not among the members is in no party (any more). Of two updates of one party the larger `version` is true. */
+export interface PartyUpdate {
+  party_id: string;
+  version: number;
+  leader: string;
+  members: { player_id: string; connected: boolean }[];
+  reason: string;
+  invite: string;
+  invite_until: string;
+  queued: (QueuePlace & { since: string }) | null;
+  op_id?: string;
+}
+
 export interface Hello {
   player_id: string;
   heartbeat_interval: number;
@@ -90,7 +103,7 @@ export interface Snapshot {
   ticket: QueuePlace | null;
   match: MatchFound | null;
   session?: unknown;
-  party?: unknown;
+  party?: PartyUpdate | null;
 }
 
 export interface State {
@@ -111,7 +124,7 @@ export interface Messages {
   match_found: MatchFound;
   match_cancelled: MatchCancelled;
   game_state_update: { session_id: string; state: Record<string, unknown>; timestamp: string };
-  party_update: Record<string, unknown>;
+  party_update: PartyUpdate;
   announcement: { message: string; level: string; timestamp: string };
   error: ServerError;
   heartbeat_ack: { timestamp: string };
@@ -175,6 +188,10 @@ export class GameSession extends EventTarget {
   leave(): Promise<QueueLeft>;
   accept(matchId: string): Promise<unknown>;
   decline(matchId: string): Promise<unknown>;
+  createParty(): Promise<PartyUpdate>;
+  joinParty(invite: string): Promise<PartyUpdate>;
+  leaveParty(): Promise<PartyUpdate>;
+  kick(player: string): Promise<PartyUpdate>;
   request(type: string, data?: Record<string, unknown>): Promise<unknown>;
   events(): AsyncIterableIterator<Event>;
   addEventListener<Type extends keyof SessionEvents>(type: Type, listener: (event: CustomEvent<SessionEvents[Type]>) => void, options?: boolean | AddEventListenerOptions): void;

@@ -226,6 +226,26 @@ export class GameSession extends EventTarget {
     return this.#request("match_decline", { match_id: matchId }, matchId);
   }
 
+  /** Begin a party. Resolves with its `party_update`, which carries the invite; rejects with RefusedError, as do the following. */
+  createParty() {
+    return this.#request("party_create", {});
+  }
+
+  /** Join the party of an invite. */
+  joinParty(invite) {
+    return this.#request("party_join", { invite });
+  }
+
+  /** Leave the party; if it waits in a queue, its ticket ends for all. */
+  leaveParty() {
+    return this.#request("party_leave", {});
+  }
+
+  /** The leader sends a member away. */
+  kick(player) {
+    return this.#request("party_kick", { player_id: player });
+  }
+
   /** Ask for anything that the protocol knows; the message with the same operation id is the answer. */
   request(type, data = {}) {
     return this.#request(type, data);

@@ -4,6 +4,7 @@ import { GameSession, signInTicket } from "/sdk/gsm.js";
 import { showLive } from "/demo/live.js";
 import { element, showTeams, whoIsWanted } from "/demo/board.js";
 import { MatchCard } from "/demo/match.js";
+import { PartyPanel } from "/demo/party.js";
 
 const $ = (id) => document.getElementById(id);
 const play = $("play");
@@ -12,6 +13,7 @@ const STATES = { idle: "Not signed in", connecting: "Connecting…", live: "Conn
 const ENDS = {
   expired: "Nobody fitted in time, so your ticket expired. Try again?",
   disconnected: "You were away for too long, so your ticket was given up.",
+  party_changed: "Your party changed, so its ticket was given up. The leader may queue again.",
   quarantined: "Your ticket was set aside because matching it failed. Please try again.",
   pool_deleted: "This pool is gone.",
   queue_removed: "This queue is gone.",
@@ -24,6 +26,7 @@ let queue = null; // { pool, region, mode } of the latest join
 let waitingSince = 0;
 let wireCount = 0;
 const card = new MatchCard(() => session, { onError: (error) => alert(error.message) });
+const panel = new PartyPanel(() => session, { onError: (error) => alert(error.message) });
 
 // --- views ------------------------------------------------------------------------------------------------------------
 
@@ -95,6 +98,8 @@ function signIn(player) {
   session.addEventListener("match_found", ({ detail }) => onMatch(detail));
   session.addEventListener("match_cancelled", ({ detail }) => onCancelled(detail));
   session.addEventListener("game_state_update", ({ detail }) => card.update(detail));
+  session.addEventListener("party_update", ({ detail }) => onParty(detail));
+  session.addEventListener("queue_joined", ({ detail }) => onQueuedByLeader(detail));
   session.addEventListener("queue_left", ({ detail }) => onLeft(detail));
   session.addEventListener("error", ({ detail }) => alert(detail.message));
   session.addEventListener("announcement", ({ detail }) => alert(detail.message));
@@ -131,12 +136,25 @@ function onHello(player) {
   if (play.dataset.view === "sign-in") show("choose", `Signed in as ${player}`);
 }
 
-function onSnapshot({ ticket, match, session: current }) {
+function onSnapshot({ ticket, match, session: current, party }) {
+  panel.begin(party);
   if (ticket) {
     queue = ticket;
     startWaiting(0);
   } else if (match && (current || play.dataset.view === "waiting")) onMatch(match);
   if (current) card.update(current);
+}
+
+function onParty(update) {
+  const news = panel.update(update);
+  if (news) alert(news);
+}
+
+/** Our own joins have an operation id, and wait for their answers in `join`. */
+function onQueuedByLeader(detail) {
+  if (detail.op_id || play.dataset.view === "waiting") return;
+  queue = detail;
+  startWaiting(0);
 }
 
 async function join(wish) {
@@ -148,7 +166,8 @@ async function join(wish) {
   } catch (error) {
     alert(error.message);
   } finally {
-    $("join").disabled = $("again").disabled = false;
+    $("again").disabled = false;
+    $("join").disabled = panel.led;
   }
 }
 
