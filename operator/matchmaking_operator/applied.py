@@ -15,8 +15,9 @@ Key = tuple[str, str, str, str]  # API version, kind, namespace, name
 
 
 class Mark(Struct, frozen=True):
-    """An object right after it was applied."""
+    """An object right after it was applied; `manifest` is compared by identity first, which costs nothing."""
 
+    manifest: Manifest
     digest: str
     uid: str
     version: str
@@ -36,11 +37,11 @@ class Applied:
     def needs(self, manifest: Manifest) -> bool:
         """Whether a manifest is not what was applied last."""
         mark = self._marks.get(key_of(manifest))
-        return mark is None or mark.digest != _digest(manifest)
+        return mark is None or (mark.manifest is not manifest and mark.digest != _digest(manifest))
 
     def note(self, manifest: Manifest, live: Manifest) -> None:
         """Remember an object as it was applied."""
-        self._marks[key_of(manifest)] = Mark(_digest(manifest), _uid(live), _version(live))
+        self._marks[key_of(manifest)] = Mark(manifest, _digest(manifest), _uid(live), _version(live))
 
     def forget(self, key: Key) -> None:
         """It was deleted."""

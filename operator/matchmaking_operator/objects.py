@@ -12,6 +12,7 @@ from .manifests import CONFIG_MAP, GRAFANA_DASHBOARD, PAUSED, POOL_LABEL, PROMET
 from .plan import Plan
 
 KINDS = (SCALED_JOB, CONFIG_MAP, GRAFANA_DASHBOARD, PROMETHEUS_RULE)
+METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "annotations", "ownerReferences")
 Kind = tuple[str, str]
 
 
@@ -58,7 +59,7 @@ class Objects:
             pool = (metadata["namespace"], (metadata.get("labels") or {}).get(POOL_LABEL, ""))
             key = (*kind, metadata["namespace"], metadata["name"])
             owners[key] = pool
-            self._live.setdefault(pool, {})[key] = each
+            self._live.setdefault(pool, {})[key] = _slim(each)
         return owners
 
     async def bring_about(self, pool: Identity, plan: Plan) -> dict[str, Outcome]:
@@ -71,7 +72,7 @@ class Objects:
         key = key_of(manifest)
         known = self._live.setdefault((pool.namespace, pool.name), {})
         if self._applied.needs(manifest) or key not in known:
-            known[key] = await self._cluster.apply(manifest)
+            known[key] = _slim(await self._cluster.apply(manifest))
             self._applied.note(manifest, known[key])
             self._metrics.applied.labels(kind=manifest["kind"]).inc()
         return known[key]
@@ -148,6 +149,12 @@ def autoscaling(jobs: list[Manifest]) -> Outcome:
             None, "WaitingForKeda", f"KEDA has not said yet that it scales {', '.join(waiting)}; if that lasts, look at its operator."
         )
     return Outcome(True, "Scaling", f"KEDA starts matchers by {len(jobs)} ScaledJob{'s' if len(jobs) != 1 else ''}.")
+
+
+def _slim(live: Manifest) -> Manifest:
+    """What we look at of an object: a dashboard's text need not lie in memory twice."""
+    metadata = {name: live["metadata"].get(name) for name in METADATA}
+    return {"metadata": metadata, "status": {"conditions": (live.get("status") or {}).get("conditions")}}
 
 
 def _belongs(live: Manifest, pool: Identity) -> bool:

@@ -31,8 +31,9 @@ from .errors import ClusterError, GoneError
 from .events import event_of
 from .objects import Objects
 from .options import Options
-from .plan import Declared, declared, plan, queues
+from .plan import Declared, Plan, declared, plan, queues
 
+Queue = tuple[str, str]
 _log = logging.getLogger(__name__)
 
 
@@ -40,12 +41,14 @@ class Known(Struct):
     """What this process remembers of a pool, to save work; nothing depends on it.
 
     Attributes:
+        plan: what this generation wants, made once.
         written: the status as last written.
         settled: nothing is pending: no retry, nobody to wait for.
         since: when it became unsettled, on the monotonic clock.
     """
 
     pool: Declared
+    plan: Plan | None = None
     written: PoolStatus | None = None
     settled: bool = False
     since: float = 0.0
@@ -56,6 +59,7 @@ class Stored(Struct):
 
     rules: dict[str, tuple[int, PoolRules]] = {}
     owners: dict[str, values.PoolOwner] = {}
+    statistics: dict[tuple[str, str, str], values.QueueStatistics] = {}
     error: StoreError | None = None
 
 
@@ -72,9 +76,9 @@ class Reconciler:
         metadata = resource["metadata"]
         known = self.known.get(metadata["uid"])
         if known is None:
-            known = self.known[metadata["uid"]] = Known(declared(resource), _written(resource), since=time.monotonic())
+            known = self.known[metadata["uid"]] = Known(declared(resource), written=_written(resource), since=time.monotonic())
         elif known.pool.generation != metadata.get("generation", 0):
-            known.pool, known.settled, known.since = declared(resource), False, time.monotonic()
+            known.pool, known.plan, known.settled, known.since = declared(resource), None, False, time.monotonic()
         return known
 
     def is_news(self, resource: dict[str, Any]) -> bool:
@@ -127,10 +131,11 @@ class Reconciler:
             outcomes["QueuesConfigured"], found = await self._configure(pool, rules, stored)
             revision = found or revision
         if rules is not None and outcomes["QueuesConfigured"].reason != "NameTaken":
-            outcomes |= await self._objects.bring_about(pool.identity, plan(pool.identity, rules, self._options))
+            known.plan = known.plan or plan(pool.identity, rules, self._options)
+            outcomes |= await self._objects.bring_about(pool.identity, known.plan)
         serving = await self._serving(pool, rules, outcomes["QueuesConfigured"], stored)
         shown = queues(serving) if serving else []
-        statistics = await self._statistics(pool.identity.name, shown) if serving else None
+        statistics = await self._statistics(pool.identity.name, shown, stored) if serving else None
         suspended = rules is not None and rules.suspend
         whole = conditions.overall(outcomes, suspended=suspended)
         await self._tell(known, conditions.status(pool, revision, whole, known.written, statistics, shown, rfc3339(time.time())))
@@ -146,9 +151,11 @@ class Reconciler:
         return stored.rules[pool.identity.name][1] if mine and pool.identity.name in stored.rules else None
 
     async def read_store(self) -> Stored:
-        """What the store says of all pools."""
+        """What the store says of all pools and of their queues."""
         try:
-            return Stored(await self._store.pools(), await self._store.pool_owners())
+            rules, owners = await self._store.pools(), await self._store.pool_owners()
+            asked = [(name, *queue) for name, (_, each) in rules.items() for queue in queues(each)]
+            return Stored(rules, owners, dict(zip(asked, await self._store.statistics_of(asked), strict=True)))
         except StoreError as error:
             return Stored(error=error)
 
@@ -170,8 +177,11 @@ class Reconciler:
             return store_trouble(error), 0
         return _configured(revision), revision
 
-    async def _statistics(self, name: str, shown: Sequence[tuple[str, str]]) -> list[values.QueueStatistics] | None:
+    async def _statistics(self, name: str, shown: Sequence[Queue], stored: Stored | None) -> list[values.QueueStatistics] | None:
+        known = stored.statistics if stored is not None else {}
         try:
+            if all((name, *queue) in known for queue in shown):
+                return [known[name, *queue] for queue in shown]
             return await self._store.queue_statistics(name, shown)
         except StoreError:
             return None

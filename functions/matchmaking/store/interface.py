@@ -233,6 +233,9 @@ class PoolStore(Protocol):
     async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
         """Numbers of (region, mode) queues."""
 
+    async def statistics_of(self, queues: Sequence[tuple[str, str, str]]) -> list[values.QueueStatistics]:
+        """Numbers of (pool, region, mode) queues, of many pools at once."""
+
     async def window(self, pool: str, region: str, mode: str, quarters: int) -> values.WindowCounts:
         """What a queue's matches came to in the latest quarters of an hour, the present one included."""
 

@@ -38,11 +38,15 @@ class MemoryPools(MemoryPart):
         return [len(self._queue(pool, *queue).waiting) for queue in queues]
 
     async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
+        """Numbers of one pool's queues."""
+        return await self.statistics_of([(pool, *queue) for queue in queues])
+
+    async def statistics_of(self, queues: Sequence[tuple[str, str, str]]) -> list[values.QueueStatistics]:
         """Numbers of queues."""
         minute, part = divmod(self._now() / 60_000, 1)
         found = []
         for name in queues:
-            queue = self._queue(pool, *name)
+            queue = self._queue(*name)
             workers = sum(seen >= self._now() - MATCHER_MS for seen in queue.workers.values())
             rate = queue.minutes.get(int(minute), 0) + queue.minutes.get(int(minute) - 1, 0) * (1 - part)
             mean = None if queue.mean_ms is None else queue.mean_ms / 1000

@@ -13,6 +13,7 @@ from .base import RedisPart, queue_keys, seconds
 
 _encoder = msgspec.json.Encoder()
 _Pool = msgspec.json.Decoder(tuple[int, msgspec.Raw])
+STATISTICS_CHUNK = 300  # queues in one pipeline
 
 
 class RedisPools(RedisPart):
@@ -53,12 +54,22 @@ class RedisPools(RedisPart):
         return lengths
 
     async def queue_statistics(self, pool: str, queues: Sequence[tuple[str, str]]) -> list[values.QueueStatistics]:
+        """Numbers of one pool's queues."""
+        return await self.statistics_of([(pool, *queue) for queue in queues])
+
+    async def statistics_of(self, queues: Sequence[tuple[str, str, str]]) -> list[values.QueueStatistics]:
         """The rate is that of the last 60 s, taking the previous minute's matches as evenly spread."""
+        found: list[values.QueueStatistics] = []
+        for i in range(0, len(queues), STATISTICS_CHUNK):
+            found += await self._some_statistics(queues[i : i + STATISTICS_CHUNK])
+        return found
+
+    async def _some_statistics(self, queues: Sequence[tuple[str, str, str]]) -> list[values.QueueStatistics]:
         now = await self._now_ms()
         minute, part = divmod(now / 60_000, 1)
         pipeline = self._client.pipeline(transaction=False)
-        for region, mode in queues:
-            queue = queue_keys(pool, region, mode)
+        for each in queues:
+            queue = queue_keys(*each)
             pipeline.zcard(queue.waiting)
             pipeline.zcount(queue.workers, now - MATCHER_MS, "+inf")
             pipeline.hgetall(queue.statistics)
