@@ -57,7 +57,7 @@ def ready(made: dict[str, Any]) -> str:
 
 
 async def wait_in(store: RedisStore, pool_name: str, player: str, region: str = "local", mode: str = "ranked") -> None:
-    generation = (await store.take_over(player, "gw", resumes=False)).generation
+    generation = (await store.take_over(player, "gw")).generation
 
     def build(place: values.Place, _: Any) -> Ticket:
         return Ticket(place.ticket, region, mode, (Player(player, 1500.0),), 0.0)
@@ -67,7 +67,7 @@ async def wait_in(store: RedisStore, pool_name: str, player: str, region: str = 
 
 
 async def told(store: RedisStore, player: str) -> str:
-    events = await store.events_after(player, 0)
+    events = (await store.outbox(player, 0)).events
     return msgspec.json.decode(events[-1].data)["reason"] if events and events[-1].type == TICKET_ENDED else ""
 
 
