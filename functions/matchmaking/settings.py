@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from matchmaking.protocol.rate import parse_rate
+
 
 class Settings(BaseSettings):
     """A gateway's settings. Nothing listens beyond loopback unless it is told to."""
@@ -23,11 +25,21 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9090, ge=0, le=65535, description="Prometheus' own port, never the clients'.")
     jwks_file: Path | None = Field(None, description="The public keys (JWKS) that tokens are checked with.")
+    jwks_url: str = Field("", description="Or where to fetch them; read again when a token names an unknown key, and every ten minutes.")
     issuer: str = Field("", description="The `iss` that tokens must have.")
     audience: str = Field("game-session-manager", description="The `aud` that tokens must have.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by commas, from which browsers may connect; the gateway's own is always allowed."
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Networks of the proxies whose `X-Forwarded-For` or `Forwarded` is believed, for example `10.0.0.0/8`, separated by commas.",
+    )
+    limit_connection: str = Field("20/100", description="Messages each second of one connection, and so many at once; `off` for no limit.")
+    limit_player: str = Field("30/200", description="The same for one player, HTTP requests included.")
+    limit_address: str = Field("2000/20000", description="The same for one address, attempts to connect included.")
+    unsigned_connections: int = Field(16384, ge=1, description="Connections that have not signed in, in all; each has five seconds.")
+    unsigned_connections_per_address: int = Field(2048, ge=1, description="The same from one address.")
     capacity: int = Field(
         10_000, ge=1, description="Connections that one gateway is meant to hold; alerts compare with it, nothing is refused."
     )
@@ -40,7 +52,13 @@ class Settings(BaseSettings):
         SecretStr(""), description="If set, ids of players, tickets and matches are logged as their hash under this key."
     )
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("limit_connection", "limit_player", "limit_address")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        parse_rate(value)
+        return value

@@ -4,13 +4,15 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from matchmaking.gateway.errors import SignInError
-from matchmaking.gateway.sign_in import Verifier
+from matchmaking.gateway.sign_in import Identity, Verifier
+from matchmaking.gateway.signing_keys import SigningKeys
 from matchmaking.local import keys
 from matchmaking.local.errors import InvalidPlayerError, KeyStorageError
 
@@ -22,23 +24,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return chosen
 
 
-def verifier() -> Verifier:
-    return Verifier(keys.jwks_file(), keys.ISSUER, keys.AUDIENCE)
+async def verify(token: str) -> Identity:
+    async with httpx.AsyncClient() as client:
+        return await Verifier(SigningKeys(str(keys.jwks_file()), client), keys.ISSUER, keys.AUDIENCE).verify(token)
 
 
-def test_a_token_is_accepted_and_says_who_and_what_for() -> None:
-    identity = verifier().verify(keys.issue_token("alice", "admin"))
+async def test_a_token_is_accepted_and_says_who_and_what_for() -> None:
+    identity = await verify(keys.issue_token("alice", "admin"))
     assert (identity.subject, identity.scopes) == ("alice", {"admin"})
 
 
-def test_the_key_stays_the_same() -> None:
-    before = verifier()
-    assert before.verify(keys.issue_token("alice")).subject == "alice"
+async def test_the_key_stays_the_same() -> None:
+    before = keys.jwks_file().read_text()
+    assert (await verify(keys.issue_token("alice"))).subject == "alice"
+    assert keys.jwks_file().read_text() == before
 
 
-def test_tokens_end() -> None:
+async def test_tokens_end() -> None:
     with pytest.raises(SignInError, match="expired"):
-        verifier().verify(keys.issue_token("alice", lifetime=-10))
+        await verify(keys.issue_token("alice", lifetime=-10))
 
 
 def test_only_the_user_may_read_the_private_key(folder: Path) -> None:
@@ -49,11 +53,12 @@ def test_only_the_user_may_read_the_private_key(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["jwks.json", "private-key.json"]
 
 
-def test_who_races_gets_the_same_key() -> None:
+async def test_who_races_gets_the_same_key() -> None:
     with ThreadPoolExecutor(8) as pool:
         tokens = list(pool.map(keys.issue_token, ["alice"] * 16))
     assert len({jwt.get_unverified_header(token)["kid"] for token in tokens}) == 1
-    assert all(verifier().verify(token) for token in tokens)
+    for token in tokens:
+        await verify(token)
 
 
 @pytest.mark.parametrize("player", ["", "a b", "ü", "x" * 65, "a\n", "../a"])

@@ -1,7 +1,7 @@
 """The Quart app: blueprints, error answers, the API's description."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import swagger_ui_bundle
@@ -12,10 +12,10 @@ from werkzeug.exceptions import HTTPException
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 
-from . import http, sdk, session_api, websocket
-from .errors import InvalidRequestError, RefusedRequestError, SignInError
+from . import http, people, sdk, session_api, websocket
+from .errors import InvalidRequestError, KeysUnavailableError, RefusedError, RefusedRequestError, ShutOutError, SignInError
+from .lean_websocket import LeanWebsocket
 from .services import Services
-from .websocket_server import LeanWebsocket
 
 LARGEST_BODY = 64 * 1024  # bytes of an HTTP request
 ASSETS = "/docs/assets"
@@ -31,15 +31,18 @@ def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quar
     app.config["QUART_SCHEMA_SWAGGER_JS_URL"] = f"{ASSETS}/swagger-ui-bundle.js"
     app.config["QUART_SCHEMA_SWAGGER_CSS_URL"] = f"{ASSETS}/swagger-ui.css"
     app.extensions["services"] = services
+    app.extensions["doorway"] = services.doorway
+    app.extensions["socket_handler"] = partial(websocket.handle, services)
     info = Info(
         "Game Session Manager",
         __version__,
         description="Matchmaking and live game sessions. Players connect by WebSocket at `/ws/{player_id}`.",
     )
     QuartSchema(app, info=info, redoc_ui_path=None, scalar_ui_path=None)
-    for blueprint in (http.blueprint, session_api.blueprint, websocket.blueprint, sdk.blueprint, *blueprints):
+    for blueprint in (http.blueprint, people.blueprint, session_api.blueprint, sdk.blueprint, *blueprints):
         app.register_blueprint(blueprint)
     _answer_errors(app)
+    http.limit_requests(app)
 
     @app.get(f"{ASSETS}/<name>")
     async def assets(name: str) -> Response:
@@ -62,6 +65,18 @@ def _answer_errors(app: Quart) -> None:
         status, code = (403, "forbidden") if error.forbidden else (401, "unauthorized")
         return http.error_response(status, code, str(error))
 
+    @app.errorhandler(ShutOutError)
+    async def shut_out(error: ShutOutError) -> Response:
+        return http.error_response(*((403, "banned") if error.why == "banned" else (401, "unauthorized")), str(error))
+
+    @app.errorhandler(KeysUnavailableError)
+    async def no_keys(error: KeysUnavailableError) -> Response:
+        return http.error_response(503, "unavailable", str(error), 5.0)
+
+    @app.errorhandler(RefusedError)
+    async def over_the_limit(error: RefusedError) -> Response:
+        return http.error_response(429, error.code, str(error), error.retry_after)
+
     @app.errorhandler(InvalidRequestError)
     async def invalid(error: InvalidRequestError) -> Response:
         return http.error_response(400, "invalid_request", str(error))
@@ -74,9 +89,7 @@ def _answer_errors(app: Quart) -> None:
     async def no_store(error: StoreError) -> Response:
         if not isinstance(error, StoreUnavailableError):
             raise error
-        response = http.error_response(503, "unavailable", "the service cannot reach its store; try again")
-        response.headers["Retry-After"] = "2"
-        return response
+        return http.error_response(503, "unavailable", "the service cannot reach its store; try again", 2.0)
 
     @app.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> Response:

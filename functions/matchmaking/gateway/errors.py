@@ -23,6 +23,14 @@ class SignInError(MatchmakingError):
         self.forbidden = forbidden
 
 
+class SubprotocolError(MatchmakingError):
+    """The client did not offer our subprotocol."""
+
+
+class KeysUnavailableError(MatchmakingError):
+    """No token can be checked just now: the signing keys could not be read yet."""
+
+
 class ShutOutError(MatchmakingError):
     """The player may not come in: `why` is `banned` or `signed_out`."""
 

@@ -1,23 +1,25 @@
 """The HTTP API: sign-in tickets, preferences, statistics, health. Described as OpenAPI at `/openapi.json`, with a page at `/docs`."""
 
 import time
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
-from quart import Blueprint, Response, current_app, jsonify, request
+from quart import Blueprint, Quart, Response, current_app, jsonify, request
 from quart_schema import document_headers, document_querystring, document_request, tag, validate_response
 
 from matchmaking.protocol.events import rfc3339
+from matchmaking.protocol.strict_json import check
 from matchmaking.store.errors import StoreError
 
-from .errors import InvalidRequestError, RefusedRequestError, SignInError
+from .errors import InvalidRequestError, RefusedError, RefusedRequestError, ShutOutError, SignInError
 from .services import Services
 from .sign_in import TICKET_SECONDS, Identity, bearer, make_ticket
 from .statistics import WINDOWS, PoolWindow, Statistics
 from .tickets import Preferences, preferences_decoder, read_preferences
 
 blueprint = Blueprint("http", __name__)
+T = TypeVar("T")
 MATCHMAKING = "/api/v1/matchmaking"
 
 
@@ -66,17 +68,52 @@ def services() -> Services:
     return found
 
 
-def signed_in(*scopes: str) -> Identity:
+async def signed_in(*scopes: str) -> Identity:
     """Who asks, with one of these scopes (none named: `player`).
 
     Raises:
         SignInError: nobody who may.
+        ShutOutError: the player is banned, or has signed out since the token was issued.
+        RefusedError: one who asks too much.
     """
-    wanted = scopes or ("player",)
-    identity = services().verifier.verify(bearer(request.headers.get("Authorization")))
+    parts, wanted = services(), scopes or ("player",)
+    identity = await parts.verifier.verify(bearer(request.headers.get("Authorization")))
     if not identity.scopes.intersection(wanted):
         raise SignInError(f"the token lacks the scope {' or '.join(f'`{scope}`' for scope in wanted)}", forbidden=True)
+    _refuse_over(parts.hub.limits.player.admit(identity.subject, time.time()))
+    access = await parts.store.access(identity.subject, identity.issued_ms)
+    if access.status != "granted":
+        raise ShutOutError(access.status, access.detail)
     return identity
+
+
+def _refuse_over(wait: float) -> None:
+    if wait:
+        raise RefusedError("rate_limited", f"too many requests; wait {wait:.2g} s", wait)
+
+
+def limit_requests(app: Quart) -> None:
+    """Count every request for its address; health checks are not counted."""
+
+    @app.before_request
+    async def count() -> None:
+        if request.path not in ("/healthz", "/readyz"):
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            address = services().proxies.client((request.scope["client"] or ("",))[0], headers)
+            _refuse_over(services().hub.limits.request(address, time.time()))
+
+
+def read_json(body: str | bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode a body.
+
+    Raises:
+        InvalidRequestError: it is not what it should be; the framework's own JSON answers 500 to deep nesting and to broken UTF-8.
+    """
+    try:
+        check(body.decode() if isinstance(body, bytes) else body)
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InvalidRequestError(str(error)[:300]) from error
 
 
 @blueprint.post("/api/v1/sign-in/ticket")
@@ -86,7 +123,7 @@ def signed_in(*scopes: str) -> Identity:
 @validate_response(ErrorBody, 401)
 async def sign_in_ticket() -> SignInTicket:
     """Exchange a token for a single-use WebSocket ticket (for browsers, which cannot send headers with a WebSocket)."""
-    return SignInTicket(await make_ticket(services().store, signed_in()), TICKET_SECONDS)
+    return SignInTicket(await make_ticket(services().store, await signed_in()), TICKET_SECONDS)
 
 
 @blueprint.get(f"{MATCHMAKING}/preferences")
@@ -96,7 +133,7 @@ async def sign_in_ticket() -> SignInTicket:
 @validate_response(ErrorBody, 401)
 async def get_preferences() -> Preferences:
     """The player's preferences: what `queue_join` falls back on."""
-    return await read_preferences(services().store, signed_in().subject)
+    return await read_preferences(services().store, (await signed_in()).subject)
 
 
 @blueprint.post(f"{MATCHMAKING}/preferences")
@@ -108,11 +145,8 @@ async def get_preferences() -> Preferences:
 @validate_response(ErrorBody, 401)
 async def post_preferences() -> Preferences:
     """Replace the player's preferences."""
-    identity = signed_in()
-    try:  # decoded here: the framework's own JSON answers 500 to deep nesting and to broken UTF-8
-        preferences = preferences_decoder.decode(await request.get_data())
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise InvalidRequestError(str(error)[:300]) from error
+    identity = await signed_in()
+    preferences = read_json(await request.get_data(), preferences_decoder)
     await services().store.put_preferences(identity.subject, msgspec.json.encode(preferences))
     return preferences
 
@@ -167,8 +201,10 @@ async def readyz() -> tuple[Health, int]:
     return Health("ok"), 200
 
 
-def error_response(status: int, code: str, message: str) -> Response:
+def error_response(status: int, code: str, message: str, retry_after: float | None = None) -> Response:
     """An `ErrorBody`."""
     response = jsonify({"error": {"code": code, "message": message}, "timestamp": rfc3339(time.time())})
     response.status_code = status
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(retry_after)))
     return response

@@ -5,9 +5,7 @@ Everything that a player's socket needs from the store goes through here; what c
 
 import asyncio
 import logging
-import random
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,23 +15,21 @@ import msgspec
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import SESSION_UPDATE, StoredEvent, publication_decoder
-from matchmaking.protocol.messages import (
-    ClientMessage,
-    ReconnectData,
-)
 from matchmaking.store.bus import Bus
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
-from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.gateway import GatewayMetrics
 from matchmaking.telemetry.logs import happened
 
 from .allocation import Allocations
+from .bounded_stream import text_frame
 from .events import BROADCAST_HANDLERS, PLAYER_HANDLERS
+from .limits import Limits
 from .party_watch import PartyWatch
 from .pools import Pools
 from .session import Session
 
+BROADCAST_SLICE = 250  # sockets written to before others get their turn
 _log = logging.getLogger(__name__)
 
 
@@ -72,20 +68,22 @@ class Hub:
         heartbeat_interval: float,
         perform: "Mapping[type, Perform]",
         allocation: Allocations,
+        limits: Limits,
     ) -> None:
         self.id = f"gw-{secrets.token_hex(6)}"
         self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
         self.sessions: dict[str, Session] = {}
         self.draining = False
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.observe)
-        self.allocation = allocation
+        self.allocation, self.limits = allocation, limits
+        self.opening: set[asyncio.Task[Any]] = set()  # sockets on their way in
         self.stale_states = False
         self.parties = PartyWatch()
         self.stale_positions: set[tuple[str, str, str]] = set()
         self.heartbeat_interval = heartbeat_interval
         self._arriving: dict[str, list[Meanwhile]] = {}
         self._epoch = ""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -140,29 +138,14 @@ class Hub:
         except StoreError as error:  # its signs of life stop anyway
             happened(_log, "disconnect not recorded", level=logging.WARNING, player=session.player, error=str(error))
 
-    async def drain(self, seconds: float) -> None:
-        """Send every client away, spread over the first half of the time given, and wait for them to go."""
-        self.draining = True
-        deadline = time.monotonic() + seconds
-        sessions = list(self.sessions.values())
-        pause = seconds / 2 / len(sessions) if sessions else 0.0
-        for i, session in enumerate(sessions):
-            session.send(ReconnectData(round(random.uniform(0.5, 3.0), 2)))
-            session.close(CloseCode.SERVICE_RESTART)
-            if pause > 0.001 or i % 100 == 99:
-                await asyncio.sleep(min(pause, 0.02))
-        while self.sessions and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
-        await end_tasks(self._tasks)
-
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something in the background; what goes wrong is logged, never lost."""
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)
+        self.tasks.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, StoreUnavailableError):
             happened(_log, "store unavailable", level=logging.WARNING, error=str(error))
@@ -230,14 +213,24 @@ class Hub:
 
     def broadcast(self, text: str, kind: str) -> None:
         """Send an encoded message to everybody here."""
-        for session in self.sessions.values():
-            session.send_text(text)
-        self.metrics.sent.count(kind, len(self.sessions))
+        self.spawn(self._broadcast(text_frame(text), kind))
 
-    def count_received(self, kind: type[ClientMessage]) -> None:
+    async def _broadcast(self, frame: bytes, kind: str) -> None:
+        """One frame for all; others get their turn in between."""
+        for i, session in enumerate(list(self.sessions.values())):
+            if i % BROADCAST_SLICE == BROADCAST_SLICE - 1:
+                await asyncio.sleep(0)
+            session.send_frame(frame)
+            self.count_sent(kind)
+
+    def count_received(self, kind: str) -> None:
         """Count a client's message."""
-        self.metrics.received.count(str(kind.__struct_config__.tag))
+        self.metrics.received.count(kind)
 
     def count_sent(self, kind: str) -> None:
         """Count a message to a client."""
         self.metrics.sent.count(kind)
+
+    def count_closed(self, code: CloseCode) -> None:
+        """Count a socket that we close."""
+        self.metrics.closed.labels(str(int(code))).inc()

@@ -11,22 +11,21 @@ from wsgiref.simple_server import WSGIServer
 
 import uvloop
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
 from prometheus_client import start_http_server
 from quart import Blueprint
 
-from matchmaking.protocol.messages import MAX_MESSAGE_BYTES
 from matchmaking.settings import Settings
 from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.logs import configure_logs, happened
 
-from . import rounds, websocket_server
+from . import bounded_stream, doorway, rounds
 from .app import create_app
+from .draining import drain
 from .errors import PortTakenError
 from .exporter import give_up
+from .server_config import BACKLOG, hypercorn_config
 from .services import Services, open_services
 
-BACKLOG = 2048  # connections that wait to be accepted; reconnects come all at once
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +91,8 @@ def _serve_metrics(settings: Settings, services: Services) -> tuple[WSGIServer, 
 async def _serve(
     services: Services, listener: socket.socket, stop: asyncio.Event, blueprints: Sequence[Blueprint], on_ready: Callable[[], None] | None
 ) -> None:
-    websocket_server.install()
+    bounded_stream.install()
+    doorway.install()
     settings, hub = services.settings, services.hub
     port = listener.getsockname()[1]
     app = create_app(services, blueprints)
@@ -106,29 +106,15 @@ async def _serve(
     async def drained() -> None:
         await stop.wait()
         happened(_log, "gateway drains", gateway=hub.id, count=len(hub.sessions))
-        await hub.drain(settings.drain_seconds)
+        await drain(hub, services.doorway, settings.drain_seconds)
 
-    tasks = [asyncio.ensure_future(work) for work in rounds.background(hub)]
+    tasks = [asyncio.ensure_future(work) for work in (*rounds.background(hub), services.keys.keep_fresh())]
     try:
         await serve(app, hypercorn_config(listener), shutdown_trigger=drained)
     finally:
         await end_tasks(tasks)
         await give_up(hub)
         happened(_log, "gateway stopped", gateway=hub.id)
-
-
-def hypercorn_config(listener: socket.socket) -> Config:
-    """Hypercorn's settings, where its defaults do not fit."""
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.backlog = BACKLOG
-    config.websocket_max_message_size = MAX_MESSAGE_BYTES
-    config.alpn_protocols = ["http/1.1"]
-    config.graceful_timeout = 1.0
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    config.include_server_header = False
-    return config
 
 
 def main() -> int:

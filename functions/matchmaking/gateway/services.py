@@ -6,18 +6,23 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
+from matchmaking.protocol.rate import parse_rate
 from matchmaking.settings import Settings
 from matchmaking.store.connect import open_store
 from matchmaking.store.interface import Store
 from matchmaking.telemetry.gateway import GatewayMetrics
 
+from .addresses import Proxies
 from .allocation import Allocations, Allocator
 from .allocation_webhook import WebhookAllocator, open_client
+from .doorway import Doorway
 from .errors import ConfigurationError
 from .hub import Hub
+from .limits import Limits
 from .performing import PERFORM
 from .pools import Pools
 from .sign_in import Verifier
+from .signing_keys import SigningKeys
 from .statistics import StatisticsReader
 
 
@@ -27,7 +32,10 @@ class Services(msgspec.Struct, frozen=True):
     settings: Settings
     store: Store
     pools: Pools
+    keys: SigningKeys
     verifier: Verifier
+    proxies: Proxies
+    doorway: Doorway
     metrics: GatewayMetrics
     hub: Hub
     statistics: StatisticsReader
@@ -40,18 +48,30 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    if settings.jwks_file is None:
-        raise ConfigurationError("set MATCHMAKING_JWKS_FILE to the file with the public keys that tokens are signed with")
-    verifier = Verifier(settings.jwks_file, settings.issuer, settings.audience)
-    metrics = GatewayMetrics(settings.capacity)
+    metrics, proxies = GatewayMetrics(settings.capacity), Proxies(settings.trusted_proxies)
+    doorway = Doorway(settings.unsigned_connections, settings.unsigned_connections_per_address, proxies)
+    limits = Limits(*(parse_rate(rate) for rate in (settings.limit_connection, settings.limit_player, settings.limit_address)))
     redis_url = settings.redis_url.get_secret_value()
     async with open_store(redis_url) as store, open_client() as client:
         store.observe(metrics.called)
+        keys = SigningKeys(_jwks_source(settings), client)
+        verifier = Verifier(keys, settings.issuer, settings.audience)
         pools = Pools(store)
         allocation = Allocations(pools, _allocators(settings, client))
-        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation)
+        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation, limits)
         async with hub.bus:
-            yield Services(settings, store, pools, verifier, metrics, hub, StatisticsReader(store, pools))
+            statistics = StatisticsReader(store, pools)
+            yield Services(settings, store, pools, keys, verifier, proxies, doorway, metrics, hub, statistics)
+
+
+def _jwks_source(settings: Settings) -> str:
+    if settings.jwks_file is not None and settings.jwks_url:
+        raise ConfigurationError("set one of MATCHMAKING_JWKS_FILE and MATCHMAKING_JWKS_URL, not both")
+    if settings.jwks_file is None and not settings.jwks_url:
+        raise ConfigurationError("set MATCHMAKING_JWKS_FILE or MATCHMAKING_JWKS_URL to the public keys that tokens are signed with")
+    if settings.jwks_url and not settings.jwks_url.startswith(("https://", "http://")):
+        raise ConfigurationError("MATCHMAKING_JWKS_URL begins with https:// (or with http://, inside a network that you trust)")
+    return settings.jwks_url or str(settings.jwks_file)
 
 
 def _allocators(settings: Settings, client: httpx.AsyncClient) -> dict[str, Allocator]:

@@ -1,51 +1,54 @@
-"""One player's socket: feeds what happens to the pure connection, and carries out what it says.
+"""One player's socket: feeds what happens to the pure connection, carries out what it says, and writes to the wire.
 
-There is one writer for each socket, which exists only while there is something to write; what waits is bounded by count and bytes, and each write has a
-deadline. A client that reads too slowly is closed (it may resume), and never holds up anybody else.
+While the peer takes what is written, frames go straight to the transport. Once the transport holds `HIGH` bytes, further ones wait in a queue that is bounded by count
+and bytes and has one writer, which exists only then and has a deadline. In it, of states that replace each other only the latest is kept. A client that still
+reads too slowly is closed (it may resume), and never holds up anybody else.
 """
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
-from matchmaking.protocol.messages import SERVER_TYPES, BadMessageError, ServerData, decode, encode
+from matchmaking.protocol.messages import SERVER_TYPES, BadMessageError, QueueUpdateData, ServerData, decode, encode
+
+from .bounded_stream import text_frame
+from .lean_websocket import Socket
 
 if TYPE_CHECKING:
     from .hub import Hub
 
+HIGH = 8 * 1024  # bytes in the transport above which frames wait in our queue
 UNSENT_MESSAGES = 64
 UNSENT_BYTES = 256 * 1024
 WRITE_DEADLINE = 5.0  # s
 CLOSE_GRACE = 2.0  # s for the client to answer a close
 
-Write = Callable[[str], Awaitable[None]]
-CloseSocket = Callable[[int, str], Awaitable[None]]
-
 
 class Session:
-    """A signed-in player's live socket."""
+    """A signed-in player's live socket.
+
+    Attributes:
+        address: the client's.
+        issued_ms: when the sign-in token was issued.
+        renewing: it begins anew just now: its generation may be stale without anybody else having connected.
+    """
 
     __slots__ = (
-        "_bytes", "_close_socket", "_handler", "_hub", "_latest", "_unsent", "_write", "_writing", "connection", "issued_ms", "renewing",
+        "_bytes", "_closing", "_hub", "_latest", "_over", "_socket", "_unsent", "_writing", "address", "connection", "issued_ms", "renewing",
     )  # fmt: skip
 
-    def __init__(self, hub: "Hub", connection: protocol.Connection, write: Write, close_socket: CloseSocket, issued_ms: int = 0) -> None:
-        self.connection = connection
-        self.issued_ms = issued_ms  # when the sign-in token was issued
-        self.renewing = False  # it begins anew just now: its generation may be stale without anybody else having connected
-        self._hub = hub
-        self._write = write
-        self._close_socket = close_socket
-        self._unsent: deque[str | None] = deque()  # None: where the latest state goes
-        self._latest: str | None = None
+    def __init__(self, hub: "Hub", connection: protocol.Connection, socket: Socket, address: str, issued_ms: int) -> None:
+        self.connection, self.address, self.issued_ms, self.renewing = connection, address, issued_ms, False
+        self._hub, self._socket = hub, socket
+        self._unsent: deque[bytes | str] | None = None  # frames, and kinds of states of which the latest goes here
+        self._latest: dict[str, bytes] | None = None
         self._bytes = 0
-        self._writing = False
-        self._handler = asyncio.current_task()
+        self._writing = self._closing = self._over = False
 
     @property
     def player(self) -> str:
@@ -61,7 +64,9 @@ class Session:
     @property
     def unsent(self) -> int:
         """Messages that wait for the socket."""
-        return len(self._unsent)
+        return len(self._unsent or ())
+
+    # --- what happens ----------------------------------------------------------------------------------------------------
 
     def feed(self, event: protocol.Event, now: float | None = None) -> None:
         """Something happened; do what follows from it."""
@@ -74,76 +79,120 @@ class Session:
         if isinstance(frame, bytes):
             self.close(CloseCode.UNSUPPORTED_DATA)
             return
-        began = self._hub.metrics.sampled()
+        began, now = self._hub.metrics.sampled(), time.time()
+        wait = self._hub.limits.message(self, self.player, self.address, now)
         try:
             message = decode(frame)
         except BadMessageError as error:
-            self._hub.metrics.received.count("invalid")
-            self.feed(protocol.Malformed(error.code, str(error)))
+            self._hub.count_received("invalid")
+            self.feed(protocol.Malformed(error.code, str(error)), now)
             return
-        self._hub.count_received(type(message))
-        self.feed(protocol.Received(message))
+        if wait:
+            self._hub.count_received("limited")
+            self.feed(protocol.Limited(math.ceil(wait * 100) / 100, getattr(message.data, "op_id", "")), now)
+            return
+        self._hub.count_received(str(message.__struct_config__.tag))
+        self.feed(protocol.Received(message), now)
         if began:
             self._hub.metrics.handling.observe(time.perf_counter() - began)
 
+    # --- writing ---------------------------------------------------------------------------------------------------------
+
     def send(self, data: ServerData, seq: int | None = None) -> None:
         """Write a message, in order, when the socket takes it."""
-        self._hub.count_sent(SERVER_TYPES[type(data)])
-        self.send_text(encode(data, seq))
+        kind = SERVER_TYPES[type(data)]
+        self._hub.count_sent(kind)
+        if isinstance(data, QueueUpdateData):
+            self.send_latest(encode(data, seq), kind)
+        else:
+            self.send_text(encode(data, seq))
 
-    def send_latest(self, text: str) -> None:
+    def send_latest(self, text: str, kind: str = "game_state_update") -> None:
         """Write a state that the next one replaces, if the socket has not taken it by then: a client that is behind gets the latest only."""
-        waits, self._latest = self._latest is not None, text
-        if not waits:
-            self._enter(None)
+        frame = text_frame(text)
+        if self._unsent is not None and self._latest is not None and kind in self._latest:
+            self._bytes += len(frame) - len(self._latest[kind])
+            self._latest[kind] = frame
+        else:
+            self.send_frame(frame, kind)
 
     def send_text(self, text: str) -> None:
-        """Write an encoded message; fan-out encodes once."""
-        self._bytes += len(text)
-        self._enter(text)
+        """Write an encoded message."""
+        self.send_frame(text_frame(text))
 
-    def _enter(self, text: str | None) -> None:
-        self._unsent.append(text)
+    def send_frame(self, frame: bytes, kind: str = "") -> None:
+        """Write a frame; fan-out makes one for everybody."""
+        if self._over:
+            return
+        wire = self._socket.wire
+        if self._unsent is None and wire.unsent <= HIGH:
+            wire.write(frame)
+            return
+        if self._unsent is None:
+            self._unsent, self._latest = deque(), {}
+        if kind and self._latest is not None:
+            self._latest[kind] = frame
+        self._unsent.append(kind or frame)
+        self._bytes += len(frame)
         if len(self._unsent) > UNSENT_MESSAGES or self._bytes > UNSENT_BYTES:
-            self._unsent.clear()
-            self._bytes, self._latest = 0, None
+            self._forget_unsent()
             self.close(CloseCode.SLOW_CONSUMER)
         elif not self._writing:
             self._writing = True
             self._hub.spawn(self._write_out())
 
-    def close(self, code: CloseCode) -> None:
-        """Close the socket after what is still to be written; the handler ends even if the client never answers."""
-        if not self.connection.closing:
-            self.connection = protocol.closing(self.connection)
-        self._hub.metrics.closed.labels(str(int(code))).inc()
-        self._hub.spawn(self._close(code))
-
     async def _write_out(self) -> None:
+        wire = self._socket.wire
         try:
             while self._unsent:
-                text = self._unsent.popleft()
-                if text is None:
-                    text, self._latest = self._latest, None
-                    if text is None:
-                        continue
-                else:
-                    self._bytes -= len(text)
                 async with asyncio.timeout(WRITE_DEADLINE):
-                    await self._write(text)
+                    await wire.drain()
+                while self._unsent and wire.unsent <= HIGH:
+                    entry = self._unsent.popleft()
+                    frame = self._latest.pop(entry) if isinstance(entry, str) and self._latest else entry
+                    if isinstance(frame, bytes):
+                        self._bytes -= len(frame)
+                        wire.write(frame)
         except TimeoutError:
-            self._unsent.clear()
             self.close(CloseCode.SLOW_CONSUMER)
+        except (OSError, RuntimeError):
+            self._over = True  # the client is gone; the reader sees it as well
         finally:
             self._writing = False
+            self._forget_unsent()
+
+    def _forget_unsent(self) -> None:
+        self._unsent = self._latest = None
+        self._bytes = 0
+
+    # --- the end ---------------------------------------------------------------------------------------------------------
+
+    def close(self, code: CloseCode) -> None:
+        """Close the socket after what is still to be written; it ends even if the client never answers."""
+        if not self.connection.closing:
+            self.connection = protocol.closing(self.connection)
+        if not self._closing:
+            self._closing = True
+            self._hub.count_closed(code)
+            self._hub.spawn(self._close(code))
+
+    def end(self) -> None:
+        """The socket is gone."""
+        self._over = True
+        self.connection = protocol.closing(self.connection)
+        self._forget_unsent()
+
+    def abort(self) -> None:
+        """End it without waiting for the client."""
+        self._socket.wire.abort()
 
     async def _close(self, code: CloseCode) -> None:
-        deadline = asyncio.get_running_loop().time() + CLOSE_GRACE
-        while self._writing and asyncio.get_running_loop().time() < deadline:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CLOSE_GRACE
+        while self._writing and loop.time() < deadline:
             await asyncio.sleep(0.01)
-        with contextlib.suppress(RuntimeError, TimeoutError):  # closed already, or the client does not read
+        self._over = True
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError):  # gone already, or the client does not read
             async with asyncio.timeout_at(deadline):
-                await self._close_socket(int(code), code.name.lower())
-        await asyncio.sleep(CLOSE_GRACE)
-        if self._handler is not None and not self._handler.done():
-            self._handler.cancel()
+                await self._socket.close(int(code), code.name.lower())
+        loop.call_at(deadline, self.abort)

@@ -182,7 +182,7 @@ def checked_id(session_id: str) -> str:
 @validate_response(SessionInfo)
 async def get_session(session_id: str) -> SessionInfo:
     """A session as it stands: for a client that comes back, for its server, for operators."""
-    return await info(session_id, signed_in("player", "server", "admin"))
+    return await info(session_id, await signed_in("player", "server", "admin"))
 
 
 @blueprint.delete(SESSION)
@@ -190,7 +190,7 @@ async def get_session(session_id: str) -> SessionInfo:
 @validate_response(SessionInfo)
 async def cancel_session(session_id: str) -> SessionInfo:
     """Cancel a session; its players are told and free. Scope `server` or `admin`."""
-    signed_in("server", "admin")
+    await signed_in("server", "admin")
     await happen(services().store, checked_id(session_id), Cancel())
     return await info(session_id)
 
@@ -201,7 +201,7 @@ async def cancel_session(session_id: str) -> SessionInfo:
 @validate_response(StateAccepted)
 async def post_state(session_id: str) -> StateAccepted:
     """Report a session's state: its players get it as `game_state_update`. Scope `server`."""
-    signed_in("server")
+    await signed_in("server")
     report = await body(_state, LARGEST_STATE + 1024)
     version = await report_state(services().store, checked_id(session_id), report.state, replace=report.replace, version=report.version)
     return StateAccepted(session_id, version)
@@ -212,7 +212,7 @@ async def post_state(session_id: str) -> StateAccepted:
 @validate_response(SessionInfo)
 async def player_disconnected(session_id: str, player_id: str) -> SessionInfo:
     """A player has lost the server: after the pool's `session.reconnectGrace` the player has left. Scope `server`."""
-    signed_in("server")
+    await signed_in("server")
     await happen(services().store, checked_id(session_id), Gone(player_id))
     return await info(session_id)
 
@@ -222,7 +222,7 @@ async def player_disconnected(session_id: str, player_id: str) -> SessionInfo:
 @validate_response(SessionInfo)
 async def player_reconnected(session_id: str, player_id: str) -> SessionInfo:
     """A player is there again. Scope `server`."""
-    signed_in("server")
+    await signed_in("server")
     await happen(services().store, checked_id(session_id), Returned(player_id))
     return await info(session_id)
 
@@ -233,7 +233,7 @@ async def player_reconnected(session_id: str, player_id: str) -> SessionInfo:
 @validate_response(SessionInfo)
 async def post_result(session_id: str) -> SessionInfo:
     """Report how the match ended; repeating it does nothing, contradicting it is refused. Scope `server`."""
-    signed_in("server")
+    await signed_in("server")
     report: ResultReport = await body(_result)
     said = (report.winner is not None) + (report.ranks is not None) + report.draw + report.called_off
     if said != 1:
@@ -251,7 +251,7 @@ async def post_result(session_id: str) -> SessionInfo:
 @validate_response(SessionInfo)
 async def post_backfill(session_id: str) -> SessionInfo:
     """Ask for players in the places that are free, or for none any more. Scope `server`."""
-    signed_in("server")
+    await signed_in("server")
     wanted = (await body(_backfill)).wanted
     await happen(services().store, checked_id(session_id), Fill() if wanted else StopFilling())
     return await info(session_id)
@@ -273,9 +273,9 @@ async def get_distribution(pool: str) -> Distribution:
     return Distribution(pool, found)
 
 
-def about(player_id: str) -> str:
+async def about(player_id: str) -> str:
     """A player of whom the asker may know."""
-    asker = signed_in("player", "server", "admin")
+    asker = await signed_in("player", "server", "admin")
     if not asker.scopes & {"server", "admin"} and asker.subject != player_id:
         raise SignInError("that is another player's", forbidden=True)
     if not valid_player_id(player_id):
@@ -288,7 +288,7 @@ def about(player_id: str) -> str:
 @validate_response(PlayerMatches)
 async def player_matches(player_id: str) -> PlayerMatches:
     """The latest matches that ended with a result: for the player, servers and operators."""
-    records = await services().store.history(about(player_id))
+    records = await services().store.history(await about(player_id))
     return PlayerMatches(player_id, [_record.decode(record) for record in records])
 
 
@@ -297,6 +297,6 @@ async def player_matches(player_id: str) -> PlayerMatches:
 @validate_response(PlayerProfile)
 async def player_profile(player_id: str) -> PlayerProfile:
     """Ratings and counts: for the player, servers and operators."""
-    profile = await services().store.profile(about(player_id))
+    profile = await services().store.profile(await about(player_id))
     ratings = {field: {"mu": mu, "sigma": sigma} for field, (mu, sigma, _) in profile.ratings.items()}
     return PlayerProfile(player_id, ratings, profile.counts)

@@ -1,4 +1,4 @@
-"""Who is it? Tokens are checked with fixed algorithms and keys from the configured JWKS; browsers exchange theirs for a single-use ticket.
+"""Who is it? Tokens are checked with fixed algorithms and the issuer's keys (`signing_keys.py`); browsers exchange theirs for a single-use ticket.
 
 A browser cannot send headers with a WebSocket, and a token in a URL ends up in logs. So it exchanges the token, over HTTP, for a ticket that works once within
 `TICKET_SECONDS`, and offers it as a second subprotocol. The store knows only the ticket's hash.
@@ -8,7 +8,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -18,8 +17,8 @@ from matchmaking.protocol.identifiers import valid_player_id
 from matchmaking.store.interface import SIGN_OUT_SECONDS, Store
 
 from .errors import ConfigurationError, SignInError
+from .signing_keys import SigningKeys
 
-ALGORITHMS = ("EdDSA", "ES256", "RS256")
 LEEWAY = 5  # s; clocks differ
 LONGEST_TOKEN = 8192  # bytes; longer ones are not looked at
 TICKET_SECONDS = 30
@@ -37,33 +36,24 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Checks tokens against a JWKS.
+    """Checks tokens of one issuer: its keys, each with the one algorithm that it is for."""
 
-    Raises:
-        ConfigurationError: the JWKS cannot be read, or has no key that could be used.
-    """
-
-    def __init__(self, jwks_file: Path, issuer: str, audience: str) -> None:
+    def __init__(self, keys: SigningKeys, issuer: str, audience: str) -> None:
         if not issuer:
             raise ConfigurationError("set MATCHMAKING_ISSUER to the `iss` of the tokens to accept")
-        try:
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(jwks_file.read_text()).keys if key.algorithm_name in ALGORITHMS}
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            raise ConfigurationError(f"MATCHMAKING_JWKS_FILE: {jwks_file} is no JWKS: {error}") from error
-        if not self._keys:
-            raise ConfigurationError(f"MATCHMAKING_JWKS_FILE: {jwks_file} has no key for {', '.join(ALGORITHMS)}")
-        self._issuer, self._audience = issuer, audience
+        self._keys, self._issuer, self._audience = keys, issuer, audience
 
-    def verify(self, token: str) -> Identity:
+    async def verify(self, token: str) -> Identity:
         """Check a token.
 
         Raises:
             SignInError: it is not one of ours, or not valid now; the message says which, never repeating the token.
+            KeysUnavailableError: there are no keys to check it with.
         """
         if len(token) > LONGEST_TOKEN:
             raise SignInError("the token is too long")
         try:
-            key = self._keys.get(jwt.get_unverified_header(token).get("kid"))
+            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
             if key is None:
                 raise SignInError("the token's `kid` names none of the configured keys")
             claims: dict[str, Any] = jwt.decode(
@@ -80,7 +70,7 @@ class Verifier:
             raise SignInError("the token has expired") from error
         except jwt.PyJWTError as error:
             raise SignInError(f"the token is not valid: {type(error).__name__}") from error
-        except (ValueError, TypeError, OverflowError) as error:  # infinite times, times as text
+        except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
             raise SignInError("the token is malformed") from error
         subject, scope = claims["sub"], claims.get("scope", "player")
         if not valid_player_id(subject):

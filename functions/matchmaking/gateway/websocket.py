@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-
-from quart import Blueprint, Websocket, current_app, websocket
+import time
 
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.connection import Connection
@@ -13,87 +12,121 @@ from matchmaking.store.errors import StoreError
 from matchmaking.telemetry.logs import happened
 
 from .arrival import arrive
-from .errors import ShutOutError, SignInError
-from .hub import Hub
+from .bounded_stream import text_frame
+from .errors import KeysUnavailableError, ShutOutError, SignInError, SubprotocolError
+from .lean_websocket import DisconnectedError, Socket
 from .services import Services
-from .session import Session
+from .session import HIGH, Session
 from .sign_in import Identity, bearer, redeem_ticket
-from .websocket_server import DisconnectedError
 
-blueprint = Blueprint("websocket", __name__)
+PATH = "/ws/"
+REFUSED_GRACE = 1.0  # s for a refused client to answer the close
+DRAINING_RETRY = 1.0  # s after which a client that came to a gateway on its way out should try again
 _log = logging.getLogger(__name__)
 
 
-@blueprint.websocket("/ws/<player_id>")
-async def connect(player_id: str) -> None:
-    """One player's connection, from sign-in to its end."""
-    services: Services = current_app.extensions["services"]
-    socket: Websocket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the proxy costs a look-up for each message
-    offer = parse_offer(socket.requested_subprotocols)
-    await socket.accept(subprotocol=SUBPROTOCOL if offer.speaks else None)
-    if not offer.speaks:
-        await _refuse(services, socket, CloseCode.SUBPROTOCOL_REQUIRED, f"offer the subprotocol `{SUBPROTOCOL}`")
+async def handle(services: Services, socket: Socket) -> None:
+    """One socket, from its handshake to its end."""
+    address = services.proxies.client(socket.peer, socket.headers)
+    if not socket.path.startswith(PATH) or "/" in socket.path[len(PATH) :]:
+        await socket.deny(404, 60)
+        return
+    if services.hub.draining:
+        await socket.deny(503, DRAINING_RETRY)
+        return
+    wait = services.hub.limits.request(address, time.time())
+    if wait:
+        services.metrics.denied.labels("rate").inc()
+        await socket.deny(429, wait)
+        return
+    proxied = address if address != socket.peer else ""
+    if not services.doorway.name(proxied):
+        services.metrics.denied.labels("unsigned").inc()
+        await socket.deny(429, 1.0)
         return
     try:
-        _check_origin(services, socket)
-        identity = await _identify(services, socket, offer)
-        if identity.subject != player_id:
-            raise SignInError("the token is another player's", forbidden=True)
-        if "player" not in identity.scopes:
-            raise SignInError("the token lacks the scope `player`", forbidden=True)
-        if services.hub.draining:
-            await _refuse(services, socket, CloseCode.SERVICE_RESTART, "this gateway is going away; connect again")
-            return
-        hub = services.hub
+        session = await _open(services, socket, address)
+    finally:
+        services.doorway.unname(proxied)
+    if session is not None:
+        await _serve(services, socket, session)
 
-        def make(connection: Connection) -> Session:
-            return Session(hub, connection, socket.send, socket.close, identity.issued_ms)
 
-        session = await arrive(hub, identity, offer.resume, make)
-    except ShutOutError as error:
-        code = CloseCode.BANNED if error.why == "banned" else CloseCode.UNAUTHORIZED
-        await _refuse(services, socket, code, str(error))
-        return
+async def _open(services: Services, socket: Socket, address: str) -> Session | None:
+    offer = parse_offer(socket.subprotocols)
+    await socket.accept(SUBPROTOCOL if offer.speaks else None)
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has one
+    services.hub.opening.add(task)
+    try:
+        return await _sign_in(services, socket, offer, address)
     except SignInError as error:
-        await _refuse(services, socket, CloseCode.FORBIDDEN if error.forbidden else CloseCode.UNAUTHORIZED, str(error))
-        return
-    except StoreError as error:
+        code, why = CloseCode.FORBIDDEN if error.forbidden else CloseCode.UNAUTHORIZED, str(error)
+    except ShutOutError as error:
+        code, why = CloseCode.BANNED if error.why == "banned" else CloseCode.UNAUTHORIZED, str(error)
+    except (StoreError, KeysUnavailableError) as error:
         happened(_log, "connection refused", level=logging.WARNING, error=str(error))
-        await _refuse(services, socket, CloseCode.TRY_AGAIN_LATER, "the service cannot reach its store; connect again")
-        return
-    await _serve(services.hub, socket, session)
+        code, why = CloseCode.TRY_AGAIN_LATER, "the service cannot reach its store or its sign-in keys; connect again"
+    except SubprotocolError:
+        code, why = CloseCode.SUBPROTOCOL_REQUIRED, f"offer the subprotocol `{SUBPROTOCOL}`"
+    except asyncio.CancelledError:
+        if not services.hub.draining:
+            raise
+        code, why = CloseCode.SERVICE_RESTART, "this gateway is going away; connect again"
+    finally:
+        services.hub.opening.discard(task)
+    await _refuse(services, socket, code, why)
+    return None
 
 
-async def _serve(hub: Hub, socket: Websocket, session: Session) -> None:
-    receive = socket._receive  # noqa: SLF001 - `receive` asks each time whether the socket is accepted
+async def _sign_in(services: Services, socket: Socket, offer: Offer, address: str) -> Session:
+    if not offer.speaks:
+        raise SubprotocolError
+    _check_origin(services, socket)
+    identity = await _identify(services, socket, offer)
+    if identity.subject != socket.path[len(PATH) :]:
+        raise SignInError("the token is another player's", forbidden=True)
+    if "player" not in identity.scopes:
+        raise SignInError("the token lacks the scope `player`", forbidden=True)
+    hub = services.hub
+    socket.wire.signed_in(HIGH)
+    socket.forget_handshake()
+
+    def make(connection: Connection) -> Session:
+        return Session(hub, connection, socket, address, identity.issued_ms)
+
+    return await arrive(hub, identity, offer.resume, make)
+
+
+async def _serve(services: Services, socket: Socket, session: Session) -> None:
     try:
         while True:
-            session.receive(await receive())
+            session.receive(await socket.receive())
     except DisconnectedError:
         pass
-    except asyncio.CancelledError:
-        if not session.connection.closing:
-            raise  # the server is going down; else: the client did not answer our close
     finally:
-        await asyncio.shield(hub.disconnect(session))
+        session.end()
+        services.hub.limits.connection.forget(session)
+        await asyncio.shield(services.hub.disconnect(session))
 
 
-def _check_origin(services: Services, socket: Websocket) -> None:
+def _check_origin(services: Services, socket: Socket) -> None:
     """Browsers name the page that opens the socket: another site's page must not act for its visitors."""
-    origin = socket.headers.get("Origin")
+    origin = socket.headers.get("origin")
     if origin is None or origin in services.settings.allowed_origins:
         return
-    if origin.partition("://")[2] != socket.headers.get("Host"):
+    if origin.partition("://")[2] != socket.headers.get("host"):
         raise SignInError("this origin may not connect; it is not among MATCHMAKING_ALLOWED_ORIGINS", forbidden=True)
 
 
-async def _identify(services: Services, socket: Websocket, offer: Offer) -> Identity:
+async def _identify(services: Services, socket: Socket, offer: Offer) -> Identity:
     if offer.ticket is not None:
         return await redeem_ticket(services.store, offer.ticket)
-    return services.verifier.verify(bearer(socket.headers.get("Authorization")))
+    return await services.verifier.verify(bearer(socket.headers.get("authorization")))
 
 
-async def _refuse(services: Services, socket: Websocket, code: CloseCode, message: str) -> None:
-    services.metrics.closed.labels(str(int(code))).inc()
-    await socket.send(encode(ErrorData(code.name.lower(), message)))
+async def _refuse(services: Services, socket: Socket, code: CloseCode, message: str) -> None:
+    services.hub.count_closed(code)
+    socket.wire.write(text_frame(encode(ErrorData(code.name.lower(), message))))
     await socket.close(int(code), code.name.lower())
+    asyncio.get_running_loop().call_later(REFUSED_GRACE, socket.wire.abort)

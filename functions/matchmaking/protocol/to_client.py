@@ -77,7 +77,7 @@ class QueueUpdateData(QueuePlace, frozen=True):
 
 
 class QueueLeftData(QueuePlace, frozen=True):
-    """The ticket's end without a match: `left`, `expired`, `disconnected`, `quarantined`, `queue_removed` or `pool_deleted`."""
+    """The ticket's end without a match: `left`, `expired`, `disconnected`, `signed_out`, `banned`, `quarantined`, `queue_removed` or `pool_deleted`."""
 
     reason: str
     op_id: str = ""

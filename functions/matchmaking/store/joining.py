@@ -168,7 +168,7 @@ class LeaveOutcome(msgspec.Struct, frozen=True):
     numbers: dict[str, int] = {}
 
 
-async def leave(store: Store, player: str, generation: int, op_id: str, timestamp: str) -> LeaveOutcome:
+async def leave(store: Store, player: str, generation: int, op_id: str, timestamp: str, reason: str = "left") -> LeaveOutcome:
     """Cancel the ticket that a player holds (for the whole party), and tell everybody in it."""
     holding = await store.holding(player, generation)
     if holding.status == "stale":
@@ -178,8 +178,8 @@ async def leave(store: Store, player: str, generation: int, op_id: str, timestam
         return LeaveOutcome("not_queued")
     record = await store.record(place)
     members = [member.id for member in record_decoder.decode(record).players] if record else [player]
-    entry = ticket_ended(place, members, "left", timestamp, op_id)
-    cancellation = await store.cancel(place, player, "left", entry)
+    entry = ticket_ended(place, members, reason, timestamp, op_id)
+    cancellation = await store.cancel(place, player, reason, entry)
     if cancellation.status == "matched":
         return LeaveOutcome("already_matched", place, cancellation.detail)
     if cancellation.status == "ended":

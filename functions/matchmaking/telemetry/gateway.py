@@ -43,6 +43,7 @@ class GatewayMetrics:
         self.send_queue = make.gauge(metrics.SEND_QUEUE)
         self.send_queue_longest = make.gauge(metrics.SEND_QUEUE_LONGEST)
         self.delivery_seconds = make.histogram(metrics.DELIVERY)
+        self.denied = make.counter(metrics.DENIED)
         self.refused = make.counter(metrics.REFUSED)
         self.bus_seconds = make.histogram(metrics.BUS)
         self.bus_resyncs = make.counter(metrics.BUS_RESYNCS)
@@ -81,6 +82,8 @@ class GatewayMetrics:
             self.sent.count(name, 0)
         for code in CloseCode:
             self.closed.labels(str(int(code)))
+        for why in ("rate", "unsigned"):
+            self.denied.labels(why)
         for name in ERROR_CODES:
             self.refused.labels(name)
         self.redis_errors.labels("command")

@@ -71,6 +71,9 @@ SEND_QUEUE_LONGEST = Metric("game_send_queue_longest", "gauge", "gateway", "Mess
 DELIVERY = Metric(
     "game_event_delivery_seconds", "histogram", "gateway", "From an event's writing to its write to the socket, while connected.", (), FAST
 )
+DENIED = Metric(
+    "game_websocket_denied_total", "counter", "gateway", "Handshakes answered by 429: too fast, or too many not signed in.", ("why",)
+)
 REFUSED = Metric("game_queue_refused_total", "counter", "gateway", "Joins that were refused.", ("code",))
 BUS = Metric("game_bus_latency_seconds", "histogram", "gateway", "A canary's way through Redis' publish and subscribe.", (), FAST)
 BUS_RESYNCS = Metric("game_bus_resyncs_total", "counter", "gateway", "Subscriptions made anew, after which outboxes are read.")
