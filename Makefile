@@ -12,7 +12,7 @@ CLUSTER ?= ../shared/cluster/cluster
 E2E_IMAGE ?= localhost/game-session-manager:e2e
 E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster
 
-.PHONY: run test test-deep lint format image e2e bench bench-gateway fuzz lock clean
+.PHONY: run test test-deep lint format image e2e bench bench-gateway prove fuzz lock clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
@@ -54,6 +54,12 @@ bench: $(VENV)/installed
 
 bench-gateway: $(VENV)/installed
 	$(BIN)/python loadtest/bench_gateway.py
+
+prove: $(VENV)/installed
+	$(BIN)/python loadtest/prove_cuts.py
+	$(BIN)/python loadtest/prove_gateway_death.py
+	$(BIN)/python loadtest/prove_attacks.py
+	$(BIN)/python loadtest/prove_pubsub.py
 
 fuzz: $(VENV)/installed
 	$(BIN)/python loadtest/fuzz.py

@@ -21,7 +21,7 @@ from deployment import Deployment, Table, deployment
 from matchmaking.client import Backoff, Client, ClientEvent, JoinRefusedError, LeaveRefusedError, MatchFoundData, QueueLeftData
 
 LONGEST = 0.12  # s that a connection lives; a handshake takes a few ms, a round trip less
-PATIENCE = 20.0  # s for a ticket's end
+PATIENCE = 60.0  # s for a ticket's end
 EAGER = Backoff(base=0.005, cap=0.02, stable=0.0)
 
 
