@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     capacity: int = Field(
         10_000, ge=1, description="Connections that one gateway is meant to hold; alerts compare with it, nothing is refused."
     )
+    metrics: bool = Field(True, description="Whether anything is counted; off only to measure what counting costs.")
     heartbeat_interval: float = Field(15.0, ge=1, le=300, description="Seconds.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long clients have to leave when the gateway stops.")
     allocation_secret_file: Path | None = Field(None, description="The secret that requests to allocation webhooks are signed with.")

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.telemetry import metrics
-from matchmaking.telemetry.gateway import GatewayMetrics
+from matchmaking.telemetry.gateway import GatewayMetrics, NoMetrics
 from matchmaking.telemetry.operator_metrics import OperatorMetrics
 from matchmaking.telemetry.readings import PoolReading, QueueReading, Reading
 from matchmaking.telemetry.shared import FRESH, SharedCollector
@@ -137,7 +137,16 @@ def test_labels_that_are_known_beforehand_begin_at_zero() -> None:
     assert value(registry, "game_queue_refused_total", code="already_queued") == 0
 
 
-def test_counting_of_messages_can_be_left_out() -> None:
-    gateway = GatewayMetrics(counted=False)
-    gateway.sent.count("hello")
-    assert ("game_websocket_messages_sent_total", frozenset({("type", "hello")})) not in samples(gateway.registry)
+async def test_nothing_is_counted_where_counting_is_off() -> None:
+    off = NoMetrics()
+    off.sent.count("hello")
+    off.closed.labels("1000").inc()
+    off.bus_seconds.observe(0.1)
+    off.shared.show(Reading(), 0.0)
+
+    async def work() -> int:
+        return 1
+
+    assert await off.timed("queue_join", work()) == 1
+    assert off.sampled() == 0
+    assert not samples(off.registry)

@@ -42,7 +42,7 @@ def running() -> Iterator[Deployment]:
 def prometheus(running: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
     operator, server, thread = serve_operator()
     ports = [gateway.metrics_port for gateway in running.gateways]
-    rules = [CHART / "alerts" / "pools.yaml", CHART / "alerts" / "service.yaml"]
+    rules = [CHART / "files" / "pool-alerts.yaml", CHART / "files" / "alerts" / "service.yaml"]
     with PrometheusServer(tmp_path_factory.mktemp("prometheus"), {"gateway": ports, "operator": [operator]}, rules) as started:
         yield started
     server.shutdown()
@@ -121,7 +121,7 @@ async def linger(running: Deployment, gateway: GatewayProcess, stop: asyncio.Eve
 
 def queries() -> list[tuple[str, str]]:
     """Every query of every panel of the checked-in dashboards, and of a pool's, with Grafana's variables filled in."""
-    boards = [json.loads(file.read_text()) for file in sorted((CHART / "dashboards").glob("*.json"))]
+    boards = [json.loads(file.read_text()) for file in sorted((CHART / "files" / "dashboards").glob("*.json"))]
     boards.append(render(pool_board("duel", "mmp-duel")))
     assert len(boards) == 4
     found = []

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def files() -> dict[str, str]:
-    """Path within the chart → content."""
+    """Path within the chart → content. The pools' alerts are for a Prometheus without its operator: with it, our operator makes them for each pool."""
     from matchmaking.telemetry.alerts import groups, pool_alerts, service_alerts
     from matchmaking.telemetry.dashboards.grafana import render
     from matchmaking.telemetry.dashboards.overview import overview
@@ -42,9 +42,9 @@ def files() -> dict[str, str]:
 
     boards = {board.uid.removeprefix("gsm-"): render(board) for board in (overview(), performance(), slo())}
     return {
-        "alerts/pools.yaml": rules_file(groups("matchmaking-pools", pool_alerts())),
-        "alerts/service.yaml": rules_file(groups("matchmaking-service", service_alerts())),
-        **{f"dashboards/{name}.json": json.dumps(board, indent=1, sort_keys=True) + "\n" for name, board in boards.items()},
+        "files/pool-alerts.yaml": rules_file(groups("matchmaking-pools", pool_alerts())),
+        "files/alerts/service.yaml": rules_file(groups("matchmaking-service", service_alerts())),
+        **{f"files/dashboards/{name}.json": json.dumps(board, indent=1, sort_keys=True) + "\n" for name, board in boards.items()},
     }
 
 

@@ -10,7 +10,7 @@ from matchmaking.protocol.rate import parse_rate
 from matchmaking.settings import Settings
 from matchmaking.store.connect import open_store
 from matchmaking.store.interface import Store
-from matchmaking.telemetry.gateway import GatewayMetrics
+from matchmaking.telemetry.gateway import GatewayMetrics, NoMetrics
 
 from .addresses import Proxies
 from .allocation import Allocations, Allocator
@@ -48,12 +48,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    metrics, proxies = GatewayMetrics(settings.capacity), Proxies(settings.trusted_proxies)
+    metrics = GatewayMetrics(settings.capacity) if settings.metrics else NoMetrics()
+    proxies = Proxies(settings.trusted_proxies)
     doorway = Doorway(settings.unsigned_connections, settings.unsigned_connections_per_address, proxies)
     limits = Limits(*(parse_rate(rate) for rate in (settings.limit_connection, settings.limit_player, settings.limit_address)))
     redis_url = settings.redis_url.get_secret_value()
     async with open_store(redis_url) as store, open_client() as client:
-        store.observe(metrics.called)
+        if settings.metrics:
+            store.observe(metrics.called)
         keys = SigningKeys(_jwks_source(settings), client)
         verifier = Verifier(keys, settings.issuer, settings.audience)
         pools = Pools(store)

@@ -1,8 +1,10 @@
 """The alerts, on symptoms: what players feel, and what will be felt soon.
 
-Written as Prometheus rules to `charts/game-session-manager/alerts` by `matchmaking observability`; the operator makes the same rules for each pool that wants
-them. Burn rates compare a short and a long window with the objective's error budget for a month: at 14.4 times the allowed rate it is spent in two days,
-at 6 times in five (Google's Site Reliability Workbook, chapter 5). Every alert has a runbook beside the rules and a test in which it fires.
+Written as Prometheus rules to `charts/game-session-manager/files` by `matchmaking observability`: `alerts/service.yaml`, which the chart installs as a
+PrometheusRule, and `pool-alerts.yaml`. Our operator makes
+the latter for each pool that wants them; a Prometheus without its own operator loads both files. Burn rates compare a short and a long window with the
+objective's error budget for a month: at 14.4 times the allowed rate it is spent in two days, at 6 times in five (Google's Site Reliability Workbook,
+chapter 5). Every alert has a runbook beside the rules and a test in which it fires.
 """
 
 from collections.abc import Iterable
