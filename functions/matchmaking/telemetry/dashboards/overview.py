@@ -102,6 +102,12 @@ def _queues() -> Row:
                 (Query(per_second("game_queue_refused_total", "code"), "{{code}}"),),
             ),
             Panel(
+                "Denied handshakes",
+                "Per second: connections that were answered by 429, because they came too fast, or too many are not signed in.",
+                "ops",
+                (Query(per_second("game_websocket_denied_total", "why"), "{{why}}"),),
+            ),
+            Panel(
                 "Matchers",
                 "Matchers with a recent heartbeat. None while nobody waits is as it should be.",
                 "short",
