@@ -14,6 +14,8 @@ from matchmaking.core.crd import GROUP, PLURAL, VERSION
 from .reconciler import Reconciler
 from .rounds import Rounds
 
+RETRIES = (1, 1, 2, 3, 5, 8, *[15] * 240)  # s; an API server that is away for an hour must not end us
+
 
 def operator_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     """kopf's settings, where its defaults do not fit."""
@@ -22,6 +24,7 @@ def operator_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = RETRIES
     settings.queueing.worker_limit = 20
     settings.posting.enabled = False  # our events have stable reasons
     settings.scanning.disabled = one_namespace  # a role in one namespace may not watch the cluster's namespaces and definitions
