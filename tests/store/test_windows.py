@@ -11,19 +11,19 @@ from store.test_contract import NOW, QUEUE, join_queue
 from support.redis_server import RedisServer
 
 
-async def match(store: Store, number: int, *counters: str) -> None:
+async def match(store: Store, number: int, counts: dict[str, int] | None = None) -> None:
     """Two players wait, and are matched."""
     tickets = []
     for player in ("alice", "bob"):
         outcome = await join_queue(store, f"{player}-{number}")
         tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], round(outcome.enqueued.enqueued * 1000)))
     entry = values.RelayEntry("duel", {}, MATCH_READY, msgspec.Raw(b"{}"), NOW, f"m{number}")
-    assert (await store.commit("duel", "matcher-1", f"m{number}", tickets, 30.0, entry, counters)).status == "committed"
+    assert (await store.commit("duel", "matcher-1", f"m{number}", tickets, 30.0, entry, counts or {})).status == "committed"
 
 
 async def test_matches_are_counted_by_what_they_came_to(any_store: Store) -> None:
-    await match(any_store, 1, "quality:0.9", "gap:50", "wait:1", "wait:1")
-    await match(any_store, 2, "quality:0.9", "gap:100", "wait:1", "wait:1")
+    await match(any_store, 1, {"quality:0.9": 1, "gap:50": 1, "wait:1": 2, "quality|b3": 1})
+    await match(any_store, 2, {"quality:0.9": 1, "gap:100": 1, "wait:1": 2})
     found = await any_store.window(*QUEUE, 5)
     counts = {name: count for name, count in found.counts.items() if not name.startswith(("waits:", "waited_ms"))}
     assert counts == {"matches": 2, "tickets": 4, "quality:0.9": 2, "gap:50": 1, "gap:100": 1}
