@@ -111,7 +111,19 @@ def main(arguments: argparse.Namespace) -> int:
     """Start the system, race, stop it."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        words = [sys.executable, "-m", "matchmaking.cli", "dev", "--port", str(port), "--metrics-port", str(free_port()), "--bots", "0", "--no-browser"]
+        words = [
+            sys.executable,
+            "-m",
+            "matchmaking.cli",
+            "dev",
+            "--port",
+            str(port),
+            "--metrics-port",
+            str(free_port()),
+            "--bots",
+            "0",
+            "--no-browser",
+        ]
         environment = {**os.environ, "MATCHMAKING_DEV_DIR": folder, "MATCHMAKING_LOG_LEVEL": "ERROR"}
         system = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
         try:

@@ -12,6 +12,7 @@ from .calls import OnCalls
 from .session_interface import SessionStore
 
 LATE_JOIN_MS = 60_000  # an enqueue that comes later than this after its reservation is refused
+JUST_MATCHED = 10  # s; who leaves a queue within this time after the match was handed over is told of the match
 MARK_MS = 180_000  # how long the mark of an ended ticket is kept: three times as long as an enqueue can be late
 LOG_CAP = 20_000  # entries of a queue's change log; a matcher that falls behind further reads the queue anew
 OUTBOX_CAP = 256  # events kept for one player

@@ -174,6 +174,8 @@ async def leave(store: Store, player: str, generation: int, op_id: str, timestam
     if holding.status == "stale":
         return LeaveOutcome("stale")
     place = holding.place
+    if holding.status == "matched":
+        return LeaveOutcome("already_matched", detail=holding.leader)
     if place is None:
         return LeaveOutcome("not_queued")
     record = await store.record(place)

@@ -74,9 +74,9 @@ class Commitment(Struct, frozen=True):
 
 
 class Holding(Struct, frozen=True):
-    """The answer to `holding`."""
+    """The answer to `holding`; `matched`: the ticket has just become the match `leader`."""
 
-    status: Literal["stale", "none", "held"]
+    status: Literal["stale", "none", "held", "matched"]
     place: Place | None = None
     leader: str = ""
 

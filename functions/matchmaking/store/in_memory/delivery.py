@@ -22,6 +22,7 @@ class MemoryDelivery(MemoryPart):
         state.held = None
         if entry.match:
             state.match = (state.seq, bytes(entry.data))
+            state.matched, state.matched_ms = entry.match, self._now()
         if entry.holds:
             state.session = entry.match
         self.published.append((keys.updates_channel(player), entry.type, bytes(entry.data)))

@@ -3,7 +3,7 @@
 import secrets
 
 from matchmaking.store import values
-from matchmaking.store.interface import LATE_JOIN_MS, MARK_MS
+from matchmaking.store.interface import JUST_MATCHED, LATE_JOIN_MS, MARK_MS
 
 from .state import MemoryPart
 
@@ -76,6 +76,8 @@ class MemoryJoining(MemoryPart):
         state = self._player(player)
         if state.generation != generation:
             return values.Holding("stale")
+        if state.held is None and self._now() - state.matched_ms < JUST_MATCHED * 1000:
+            return values.Holding("matched", None, state.matched)
         return values.Holding("held", state.held, state.leader) if state.held else values.Holding("none")
 
     async def record(self, place: values.Place) -> bytes | None:

@@ -66,6 +66,8 @@ class PlayerState(msgspec.Struct):
     outbox: list[StoredEvent] = msgspec.field(default_factory=list)
     preferences: bytes | None = None
     session: str = ""
+    matched: str = ""
+    matched_ms: int = 0
     seen: set[str] = msgspec.field(default_factory=set)
     cooldowns: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
     ratings: dict[str, tuple[float, float, float]] = msgspec.field(default_factory=dict)

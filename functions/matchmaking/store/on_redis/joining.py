@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from matchmaking.store import keys, values
-from matchmaking.store.interface import LATE_JOIN_MS, LOG_CAP, MARK_MS
+from matchmaking.store.interface import JUST_MATCHED, LATE_JOIN_MS, LOG_CAP, MARK_MS
 
 from .base import RedisPart, ending_keys, pool_keys, queue_keys, seconds, word
 
@@ -71,7 +71,7 @@ class RedisJoining(RedisPart):
 
     async def holding(self, player: str, generation: int) -> values.Holding:
         """See `holding.lua`."""
-        reply = await self._calls.call("holding", [keys.connection(player), keys.ticket(player)], player, generation)
+        reply = await self._calls.call("holding", [keys.connection(player), keys.ticket(player)], player, generation, JUST_MATCHED)
         _, _, status, *place, leader = (part.decode() for part in reply)
         return values.Holding(cast("Any", status), values.Place(*place) if status == "held" else None, leader)
 

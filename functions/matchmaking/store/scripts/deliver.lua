@@ -16,7 +16,9 @@ if held[2] and held[2] ~= '' then
   if #done > 2048 then done = string.match(string.sub(done, -2048), ' .*') or '' end
   redis.call('HSET', KEYS[2], 'done', done)
 end
-if ARGV[9] ~= '' then redis.call('HSET', KEYS[2], 'match', ARGV[9], 'match_seq', seq, 'match_data', ARGV[5]) end
+if ARGV[9] ~= '' then
+  redis.call('HSET', KEYS[2], 'match', ARGV[9], 'match_seq', seq, 'match_data', ARGV[5], 'match_at', redis.call('TIME')[1])
+end
 if ARGV[10] == '1' then redis.call('HSET', KEYS[2], 'session', ARGV[9]) end
 redis.call('EXPIRE', KEYS[2], 86400)
 redis.call('EXPIRE', KEYS[3], 86400)
