@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
 
-from . import http, people, sdk, session_api, websocket
+from . import explain_api, http, people, sdk, session_api, websocket
 from .errors import InvalidRequestError, KeysUnavailableError, RefusedError, RefusedRequestError, ShutOutError, SignInError
 from .lean_websocket import LeanWebsocket
 from .services import Services
@@ -39,7 +39,7 @@ def create_app(services: Services, blueprints: Sequence[Blueprint] = ()) -> Quar
         description="Matchmaking and live game sessions. Players connect by WebSocket at `/ws/{player_id}`.",
     )
     QuartSchema(app, info=info, redoc_ui_path=None, scalar_ui_path=None)
-    for blueprint in (http.blueprint, people.blueprint, session_api.blueprint, sdk.blueprint, *blueprints):
+    for blueprint in (http.blueprint, people.blueprint, session_api.blueprint, explain_api.blueprint, sdk.blueprint, *blueprints):
         app.register_blueprint(blueprint)
     _answer_errors(app)
     http.limit_requests(app)

@@ -246,4 +246,5 @@ def why(reason: Reason) -> Why:
         )
     if reason.next_change is not None and reason.rule != "players":
         text += f" It widens in {max(1, round(reason.next_change))} s."
-    return Why(reason.rule, text, None if reason.next_change is None else round(reason.next_change, 1))
+    next_change = None if reason.next_change is None else round(reason.next_change, 1)
+    return Why(reason.rule, text, next_change, reason.windows, reason.blocked)

@@ -51,11 +51,15 @@ class Why(Struct, frozen=True, omit_defaults=True):
         rule: the rule that blocked most candidates, or `players` where there are too few.
         message: the same for people.
         next_change: seconds until the ticket's windows widen next.
+        windows: how wide the rules that expand are for the ticket now: `rule.field` → value.
+        blocked: how many candidates each rule kept away.
     """
 
     rule: str
     message: str = ""
     next_change: float | None = None
+    windows: dict[str, float] = {}
+    blocked: dict[str, int] = {}
 
 
 class QueueUpdateData(QueuePlace, frozen=True):

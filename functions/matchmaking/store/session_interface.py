@@ -48,6 +48,9 @@ class SessionStore(Protocol):
     async def session_of(self, player: str) -> str | None:
         """The match that a player is held by."""
 
+    async def ticket_state(self, player: str) -> values.TicketState:
+        """The player's ticket and session, and what happened to the tickets before."""
+
     async def session_release(self, player: str, match: str) -> bool:
         """Free a player from a session that does not hold the player any more."""
 

@@ -8,6 +8,8 @@ from msgspec import Struct
 from matchmaking.core.session import Arrival, Session
 from matchmaking.core.session_effects import Effect
 
+from .values import Place
+
 session_encoder = msgspec.json.Encoder()
 session_decoder = msgspec.json.Decoder(Session)
 seed_decoder = msgspec.json.Decoder(Session | Arrival | None)
@@ -60,6 +62,29 @@ class Requeue(Struct, frozen=True):
     region: str
     mode: str
     leader: str
+
+
+class Noted(Struct, frozen=True):
+    """What happened to a ticket.
+
+    Attributes:
+        at: seconds since the epoch.
+        what: `joined`, `requeued`, `matched`, `ended`, `cancelled`, or the status that the match's session came to.
+        detail: the queue, the ticket before, the match, or the reason.
+    """
+
+    at: float
+    ticket: str
+    what: str
+    detail: str
+
+
+class TicketState(Struct, frozen=True):
+    """A player's ticket, as the player's slot knows it, and what happened lately, oldest first."""
+
+    held: Place | None
+    session: str
+    history: tuple[Noted, ...]
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):

@@ -1,8 +1,11 @@
 """Players' outboxes, and the relay that fills them."""
 
+import msgspec
+
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
 from matchmaking.store.interface import MARK_MS, OUTBOX_CAP
+from matchmaking.store.session_values import Noted
 
 from .state import MemoryPart
 
@@ -23,6 +26,8 @@ class MemoryDelivery(MemoryPart):
         if entry.match:
             state.match = (state.seq, bytes(entry.data))
             state.matched, state.matched_ms = entry.match, self._now()
+        what = ("matched", entry.match) if entry.match else ("ended", str(msgspec.json.decode(entry.data).get("reason", "")))
+        state.history.append(Noted(self._now() / 1000, ticket, *what))
         if entry.holds:
             state.session = entry.match
         self.published.append((keys.updates_channel(player), entry.type, bytes(entry.data)))

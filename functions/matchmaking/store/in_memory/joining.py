@@ -4,6 +4,7 @@ import secrets
 
 from matchmaking.store import values
 from matchmaking.store.interface import JUST_MATCHED, LATE_JOIN_MS, MARK_MS
+from matchmaking.store.session_values import Noted
 
 from .state import MemoryPart
 
@@ -30,6 +31,7 @@ class MemoryJoining(MemoryPart):
         if left > 0:
             return values.Reservation("cooldown", values.Place(str(left), "", "", ""))
         state.held, state.op, state.leader = place, op_id, leader
+        state.history.append(Noted(self._now() / 1000, place.ticket, "joined", f"{pool}/{region}/{mode}"))
         rating, sigma, _ = state.ratings.get(f"{pool}:{mode}", (None, None, None))
         return values.Reservation("reserved", place, rating, sigma, state.recent)
 

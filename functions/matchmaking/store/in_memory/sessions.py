@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import msgspec
+
 from matchmaking.core.session import Session
 from matchmaking.core.session_effects import Effect, Rate
 from matchmaking.protocol.events import SESSION_UPDATE, StoredEvent
@@ -86,6 +88,11 @@ class MemorySessions(MemoryPart):
         of.seen.add(event)
         of.seq += 1
         of.outbox = [*of.outbox, StoredEvent(of.seq, type_, data, timestamp)][-OUTBOX_CAP:]
+        named = msgspec.json.decode(data)
+        what, reason = str(named.get("state", {}).get("status", "cancelled")), str(named.get("reason", match))
+        of.history.append(session_values.Noted(self._now() / 1000, ticket, what, reason))
+        if requeue is not None:
+            of.history.append(session_values.Noted(self._now() / 1000, requeue.ticket, "requeued", ticket))
         if then == "hold":
             if of.held is None and not of.session:
                 of.session = match
@@ -99,6 +106,11 @@ class MemorySessions(MemoryPart):
     async def session_of(self, player: str) -> str | None:
         """The match that holds the player."""
         return self._player(player).session or None
+
+    async def ticket_state(self, player: str) -> session_values.TicketState:
+        """As it stands."""
+        of = self._player(player)
+        return session_values.TicketState(of.held, of.session, tuple(of.history))
 
     async def session_release(self, player: str, match: str) -> bool:
         """See `session_release.lua`."""

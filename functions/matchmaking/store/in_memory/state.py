@@ -12,6 +12,7 @@ from matchmaking.core.session import Session
 from matchmaking.core.session_effects import Effect
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
+from matchmaking.store.session_values import Noted
 
 Queue = tuple[str, str, str]
 
@@ -66,6 +67,7 @@ class PlayerState(msgspec.Struct):
     outbox: list[StoredEvent] = msgspec.field(default_factory=list)
     preferences: bytes | None = None
     session: str = ""
+    history: list[Noted] = msgspec.field(default_factory=list)
     matched: str = ""
     matched_ms: int = 0
     seen: set[str] = msgspec.field(default_factory=set)

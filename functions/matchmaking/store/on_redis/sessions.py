@@ -9,6 +9,7 @@ from matchmaking.store import keys
 from matchmaking.store import session_values as values
 from matchmaking.store.interface import OUTBOX_CAP
 from matchmaking.store.session_interface import FORGIVE_MS, HISTORY, RECENT
+from matchmaking.store.values import Place
 
 from .base import RedisPart
 
@@ -97,6 +98,16 @@ class RedisSessions(RedisPart):
         """A field beside the ticket."""
         found: bytes | None = await self._calls.command("HGET", keys.ticket(player), "session")
         return found.decode() if found else None
+
+    async def ticket_state(self, player: str) -> values.TicketState:
+        """Fields of one hash."""
+        found = await self._calls.command("HMGET", keys.ticket(player), "ticket", "pool", "region", "mode", "session", "history")
+        ticket, pool, region, mode, session, history = (part.decode() if part else "" for part in found)
+        noted = []
+        for line in history.splitlines():
+            at, of, what, detail = line.split(" ", 3)
+            noted.append(values.Noted(int(at) / 1000, of, what, detail))
+        return values.TicketState(Place(ticket, pool, region, mode) if ticket else None, session, tuple(noted))
 
     async def session_release(self, player: str, match: str) -> bool:
         """See `session_release.lua`."""

@@ -5,6 +5,7 @@
 -- ARGV  1 request  2 player  3 ticket  4 event type  5 data (JSON)  6 timestamp (RFC 3339)  7 channel  8 outbox cap  9 match id ('' = no match)
 --       10 '1' if the match's session holds the player
 -- Reply {request, player, seq} - seq 0 if it was delivered before
+-- @include note
 local held = redis.call('HMGET', KEYS[2], 'ticket', 'op', 'done', 'pool', 'region', 'mode')
 if held[1] ~= ARGV[3] then return {ARGV[1], ARGV[2], 0} end
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
@@ -19,6 +20,7 @@ end
 if ARGV[9] ~= '' then
   redis.call('HSET', KEYS[2], 'match', ARGV[9], 'match_seq', seq, 'match_data', ARGV[5], 'match_at', redis.call('TIME')[1])
 end
+note(KEYS[2], ARGV[3], ARGV[9] ~= '' and 'matched' or 'ended', ARGV[9] ~= '' and ARGV[9] or string.match(ARGV[5], '"reason":"([^"]*)"') or '')
 if ARGV[10] == '1' then redis.call('HSET', KEYS[2], 'session', ARGV[9]) end
 redis.call('EXPIRE', KEYS[2], 86400)
 redis.call('EXPIRE', KEYS[3], 86400)

@@ -10,6 +10,7 @@
 --       in_session  a live session holds the player: `ticket` is its match; look into it before believing it
 --       cooldown  the player may not queue in this pool yet: `ticket` is how many ms longer
 --       stale     a newer connection of this player exists
+-- @include note
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then
   return {ARGV[1], ARGV[2], 'stale', '', '', '', '', '', '', ''}
 end
@@ -44,5 +45,6 @@ if ticket == '' then
   ticket = string.format('%011x', time[1] * 1000 + math.floor(time[2] / 1000)) .. ARGV[6]
 end
 redis.call('HSET', KEYS[2], 'ticket', ticket, 'pool', ARGV[7], 'region', ARGV[8], 'mode', ARGV[9], 'op', ARGV[4], 'leader', ARGV[10])
+note(KEYS[2], ticket, 'joined', ARGV[7] .. '/' .. ARGV[8] .. '/' .. ARGV[9])
 redis.call('PERSIST', KEYS[2])
 return {ARGV[1], ARGV[2], 'reserved', ticket, ARGV[7], ARGV[8], ARGV[9], rating, sigma, recent}

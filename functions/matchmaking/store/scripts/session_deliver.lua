@@ -4,6 +4,7 @@
 -- ARGV  1 request  2 player  3 event id  4 match  5 ticket with which the player came  6 event type  7 data (JSON)  8 timestamp (RFC 3339)
 --       9 channel  10 outbox cap  11 free | hold | requeue | ''  then, to requeue: 12 ticket  13 pool  14 region  15 mode  16 leader
 -- Reply {request, player, seq} - seq 0 if it was delivered before, -1 if the match itself has not been delivered yet: try again after it has
+-- @include note
 if redis.call('ZSCORE', KEYS[4], ARGV[3]) then return {ARGV[1], ARGV[2], 0} end
 local held = redis.call('HMGET', KEYS[2], 'ticket', 'session')
 if held[1] and held[1] == ARGV[5] then return {ARGV[1], ARGV[2], -1} end
@@ -21,6 +22,8 @@ elseif ARGV[11] ~= '' and mine then
     redis.call('HSET', KEYS[2], 'ticket', ARGV[12], 'pool', ARGV[13], 'region', ARGV[14], 'mode', ARGV[15], 'op', '', 'leader', ARGV[16])
   end
 end
+note(KEYS[2], ARGV[5], string.match(ARGV[7], '"status":"([^"]*)"') or 'cancelled', string.match(ARGV[7], '"reason":"([^"]*)"') or ARGV[4])
+if ARGV[11] == 'requeue' then note(KEYS[2], ARGV[12], 'requeued', ARGV[5]) end
 -- A reservation never goes by itself.
 if redis.call('HEXISTS', KEYS[2], 'ticket') == 1 then redis.call('PERSIST', KEYS[2]) else redis.call('EXPIRE', KEYS[2], 86400) end
 redis.call('EXPIRE', KEYS[4], 86400)
