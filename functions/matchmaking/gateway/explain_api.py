@@ -65,7 +65,7 @@ class TicketExplained(Struct, frozen=True):
 @validate_response(ErrorBody, 404)
 async def explain_ticket(ticket_id: str) -> TicketExplained:
     """A ticket of the asker's; operators name the player: `?player=<id>`."""
-    asker = signed_in("player", "admin")
+    asker = await signed_in("player", "admin")
     player = request.args.get("player", asker.subject)
     if player != asker.subject and "admin" not in asker.scopes:
         raise SignInError("that is another player's", forbidden=True)
@@ -81,7 +81,7 @@ async def explain_ticket(ticket_id: str) -> TicketExplained:
 @validate_response(ErrorBody, 404)
 async def explain_player(player_id: str) -> TicketExplained:
     """A player's latest ticket: for the player and operators."""
-    asker = signed_in("player", "admin")
+    asker = await signed_in("player", "admin")
     if player_id != asker.subject and "admin" not in asker.scopes:
         raise SignInError("that is another player's", forbidden=True)
     return await explain(services().store, player_id)
