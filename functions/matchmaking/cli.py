@@ -16,6 +16,7 @@ COMMANDS = {
     "profiles": "export players' ratings as JSON lines, or import them",
     "check": "match two players through a gateway, from end to end",
     "lint": "find what can never match, or contradicts itself, in a pool's manifest",
+    "inspect": "show how a queue, a ticket, a player or a match stands, as Redis knows it",
     "docs": "write the generated parts of the documentation",
     "observability": "write the dashboards and alert rules that ship with the chart",
     "crd": "print or write the CustomResourceDefinition of pools",
