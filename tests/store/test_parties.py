@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from matchmaking.protocol.events import MATCH_READY, PARTY_UPDATE, TICKET_ENDED
 from matchmaking.protocol.to_client import PartyUpdateData
-from matchmaking.store import parties, values
+from matchmaking.store import parties, party_news, party_queue, values
 from matchmaking.store.interface import LARGEST_PARTY, Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, record_decoder
 from matchmaking.store.memory import MemoryStore
@@ -50,7 +50,7 @@ async def queue_party(store: Store, party: Party, op_id: str = "q") -> tuple[Joi
     members = (party.leader, *(member for member in party.members if member != party.leader))
     current = await enter(store, party.leader)
     holding = await store.party_holding(party.leader, current)
-    return await parties.queue(store, Join(members, current, op_id, *QUEUE), holding, build(members))
+    return await party_queue.queue(store, Join(members, current, op_id, *QUEUE), holding, build(members))
 
 
 async def test_a_party_is_created_joined_and_left(any_store: Store) -> None:
@@ -111,7 +111,7 @@ async def test_nobody_is_in_two_parties(any_store: Store) -> None:
 async def test_invites_end_and_are_guessed_in_vain(any_store: Store) -> None:
     party = await party_of(any_store, "alice", "bob")
     carol, alice = await enter(any_store, "carol"), await enter(any_store, "alice")
-    for invite in ("nonsense", "", f"{party.id}-{parties.code()}", f"{parties.code()}-{party.secret}", "a" * 64):
+    for invite in ("nonsense", "", f"{party.id}-{party_news.code()}", f"{party_news.code()}-{party.secret}", "a" * 64):
         assert (await parties.accept(any_store, "carol", carol, f"op{invite[-20:]}", invite)).status == "unknown_invite"
     renewed = await parties.renew_invite(any_store, "alice", alice, "renew")
     assert renewed.party is not None
@@ -209,7 +209,7 @@ async def test_a_member_with_a_ticket_of_their_own_blocks_by_name(any_store: Sto
 async def test_others_than_those_asked_for_are_not_queued(any_store: Store) -> None:
     party = await party_of(any_store, "alice", "bob")
     await parties.leave(any_store, "bob", await enter(any_store, "bob"), "l")
-    with pytest.raises(parties.PartyChangedError):
+    with pytest.raises(party_queue.PartyChangedError):
         await queue_party(any_store, party)
     after = await any_store.party_read(party.id)
     assert after is not None
@@ -224,15 +224,15 @@ async def test_a_member_who_is_gone_for_too_long_ends_the_ticket(any_store: Stor
     assert await any_store.are_connected(["alice", "bob"], 20) == {"alice": True, "bob": True}
     await any_store.absent("bob")
     seen = await any_store.are_connected(["alice", "bob"], 20)
-    away = await parties.look_after(any_store, queued, seen, 30)
+    away = await party_queue.look_after(any_store, queued, seen, 30)
     assert away is not None
     assert (list(away.away), away.place is not None) == (["bob"], True)
     assert [member.connected for member in (await told(any_store, "alice"))[-1].members] == [True, False]
-    gone = await parties.look_after(any_store, away, seen, 0)
+    gone = await party_queue.look_after(any_store, away, seen, 0)
     assert gone is not None
     assert gone.place is None
     assert ((await any_store.outbox("alice", 0)).events)[-2].type == TICKET_ENDED
-    back = await parties.look_after(any_store, gone, {"alice": True, "bob": True}, 0)
+    back = await party_queue.look_after(any_store, gone, {"alice": True, "bob": True}, 0)
     assert back is not None
     assert back.away == {}
 
@@ -241,17 +241,17 @@ async def test_an_admission_that_comes_late_is_refused(any_store: Store) -> None
     party, now = await party_of(any_store, "alice"), await enter(any_store, "bob")
     binding = await any_store.party_bind("bob", now, "1", party.id, "0" * 12)
     assert (await parties.create(any_store, "bob", now, "2")).status == "done", "an unconfirmed binding stood in the way"
-    late = await any_store.party_admit(party.id, "bob", binding.membership, party.secret, parties.code())
+    late = await any_store.party_admit(party.id, "bob", binding.membership, party.secret, party_news.code())
     assert late.status == "gone"
-    ancient = await any_store.party_admit(party.id, "bob", "00000000001" + "0" * 12, party.secret, parties.code())
+    ancient = await any_store.party_admit(party.id, "bob", "00000000001" + "0" * 12, party.secret, party_news.code())
     assert ancient.status == "gone"
 
 
 async def test_a_version_is_told_once_and_in_order(any_store: Store) -> None:
     party = await party_of(any_store, "alice", "bob")
     before = len(await told(any_store, "alice"))
-    await asyncio.gather(*(parties.publish(any_store, party.id) for _ in range(3)))
-    await parties.tell(any_store, msgspec.structs.replace(party, version=1))
+    await asyncio.gather(*(party_news.publish(any_store, party.id) for _ in range(3)))
+    await party_news.tell(any_store, msgspec.structs.replace(party, version=1))
     assert len(await told(any_store, "alice")) == before
     versions = [update.version for update in await told(any_store, "alice")]
     assert versions == sorted(set(versions))
@@ -326,8 +326,8 @@ async def queue_as_leader(store: Any, player: str, random: Random, generations: 
         await join(store, Join((player,), now, op_id, *QUEUE), build((player,)))
         return
     members = (player, *(member for member in party.members if member != player))
-    with contextlib.suppress(parties.PartyChangedError):
-        await parties.queue(store, Join(members, now, op_id, *QUEUE), holding, build(members))
+    with contextlib.suppress(party_queue.PartyChangedError):
+        await party_queue.queue(store, Join(members, now, op_id, *QUEUE), holding, build(members))
 
 
 async def live(store: Store, seed: int, after: Callable[[], None] | None = None) -> None:
@@ -357,8 +357,8 @@ async def converge(store: Store) -> None:
             if holding.party and await parties.check(store, player, holding.party, holding.membership):
                 party = await store.party_read(holding.party)
                 assert party is not None
-                await parties.look_after(store, party, dict.fromkeys(party.members, True), 30)
-                await parties.publish(store, holding.party)
+                await party_queue.look_after(store, party, dict.fromkeys(party.members, True), 30)
+                await party_news.publish(store, holding.party)
             if holding.place and (await store.look(holding.place, player)).status != "waiting":
                 await store.release(player, holding.place.ticket)
 
@@ -414,7 +414,7 @@ def test_random_lives_with_deaths_between_steps_leave_nothing_over(seed: int) ->
         clock = [1_900_000_000.0]
         store = MemoryStore(lambda: clock[0])
         await live(store, seed, check_every_step(store))
-        clock[0] += 2 * parties.UNSETTLED  # by then nobody is about to enqueue any more
+        clock[0] += 2 * party_queue.UNSETTLED  # by then nobody is about to enqueue any more
         await converge(store)
         await inspect(store)
 
@@ -424,6 +424,6 @@ def test_random_lives_with_deaths_between_steps_leave_nothing_over(seed: int) ->
 @pytest.mark.parametrize("seed", range(6))
 async def test_random_lives_on_redis(store: Store, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     await live(store, seed)
-    monkeypatch.setattr(parties, "UNSETTLED", 0.0)
+    monkeypatch.setattr(party_queue, "UNSETTLED", 0.0)
     await converge(store)
     await inspect(store)

@@ -61,8 +61,7 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
             if state.status in ("banned", "signed_out"):
                 raise ShutOutError(state.status, state.detail)
             waiting = await _waiting(hub, player, state)
-            current = await current_session(hub.store, player)
-            party = await current_party(hub, player, anew=not state.resumed)
+            current, party = await asyncio.gather(current_session(hub.store, player), current_party(hub, player, anew=not state.resumed))
         except BaseException:
             hub.spawn(hub.bus.unsubscribe(player))
             raise

@@ -16,7 +16,7 @@ from matchmaking.protocol.messages import (
     PartyPromote,
     PartyUpdateData,
 )
-from matchmaking.store import parties
+from matchmaking.store import parties, party_news, party_queue
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import LARGEST_PARTY, Store
 from matchmaking.store.parties import PartyOutcome
@@ -81,8 +81,8 @@ async def ask(hub: Hub, session: Session, message: PartyMessage) -> None:
 
 def _answer(player: str, outcome: PartyOutcome, op_id: str) -> PartyUpdateData:
     if outcome.party is not None and player in outcome.party.members:
-        return parties.update(outcome.party, op_id)
-    return parties.parted(outcome.party_id, "left", op_id)
+        return party_news.update(outcome.party, op_id)
+    return party_news.parted(outcome.party_id, "left", op_id)
 
 
 async def current_party(hub: Hub, player: str, *, anew: bool) -> PartyUpdateData | None:
@@ -91,7 +91,7 @@ async def current_party(hub: Hub, player: str, *, anew: bool) -> PartyUpdateData
     if not holding.party or not await parties.check(hub.store, player, holding.party, holding.membership):
         return None
     if await hub.store.party_presence(holding.party, {player: True}):
-        party = await parties.publish(hub.store, holding.party)
+        party = await party_news.publish(hub.store, holding.party)
     else:
-        party = await parties.settle(hub.store, await hub.store.party_read(holding.party))
-    return parties.update(party) if party is not None and player in party.members else None
+        party = await party_queue.settle(hub.store, await hub.store.party_read(holding.party))
+    return party_news.update(party) if party is not None and player in party.members else None

@@ -7,7 +7,7 @@ from functools import partial
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.ticket import Ticket
 from matchmaking.protocol.messages import QueueJoinData
-from matchmaking.store import parties, values
+from matchmaking.store import party_news, party_queue, values
 from matchmaking.store.joining import Join, JoinOutcome
 
 from .errors import RefusedError
@@ -44,8 +44,8 @@ async def join_as_party(hub: Hub, session: Session, wish: QueueJoinData, rules: 
         check_wish(whole, rules, players, others)
         request = Join(players, session.connection.generation, wish.op_id, wish.pool, whole.region or "", whole.mode or "")
         try:
-            outcome, _ = await parties.queue(hub.store, request, holding, partial(_build, whole, rules, players, others))
-        except parties.PartyChangedError:
+            outcome, _ = await party_queue.queue(hub.store, request, holding, partial(_build, whole, rules, players, others))
+        except party_queue.PartyChangedError:
             continue
         return outcome
     raise RefusedError("busy", "your party changes just now; repeat the join", 1.0)
@@ -66,4 +66,4 @@ async def forget_ticket(hub: Hub, player: str, place: values.Place) -> None:
     """A member took the whole party out of its queue."""
     known = hub.parties.of(player)
     if known is not None and await hub.store.party_unqueue(known.party, place.ticket, "unqueued"):
-        await parties.publish(hub.store, known.party)
+        await party_news.publish(hub.store, known.party)

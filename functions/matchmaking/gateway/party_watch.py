@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from matchmaking.protocol.messages import PartyUpdateData
-from matchmaking.store import parties
+from matchmaking.store import parties, party_news, party_queue
 from matchmaking.store.party_values import Party
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def look_after_parties(hub: "Hub") -> None:
 
 async def _look_after(hub: "Hub", party: Party | None, here: list[str], connected: dict[str, bool]) -> None:
     if party is not None:
-        party = await parties.look_after(hub.store, party, {member: connected[member] for member in party.members}, _grace(hub, party))
+        party = await party_queue.look_after(hub.store, party, {member: connected[member] for member in party.members}, _grace(hub, party))
     for player in here:
         known = hub.parties.of(player)
         if known is None:
@@ -82,7 +82,7 @@ async def _look_after(hub: "Hub", party: Party | None, here: list[str], connecte
             if not holding.party or not await parties.check(hub.store, player, holding.party, holding.membership):
                 hub.parties.note(player, None)
         elif known.version < party.version:
-            await parties.tell(hub.store, party, [player])
+            await party_news.tell(hub.store, party, [player])
 
 
 def _grace(hub: "Hub", party: Party) -> float:
