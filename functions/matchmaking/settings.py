@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     heartbeat_interval: float = Field(15.0, ge=1, le=300, description="Seconds.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long clients have to leave when the gateway stops.")
     allocation_secret_file: Path | None = Field(None, description="The secret that requests to allocation webhooks are signed with.")
+    agones_namespace: str = Field("", description="Where the fleets are from which Agones allocates; empty: pools cannot use Agones.")
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_id_key: SecretStr = Field(

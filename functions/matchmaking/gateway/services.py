@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import msgspec
 
 from matchmaking.protocol.rate import parse_rate
@@ -13,8 +12,9 @@ from matchmaking.store.interface import Store
 from matchmaking.telemetry.gateway import GatewayMetrics, NoMetrics
 
 from .addresses import Proxies
-from .allocation import Allocations, Allocator
-from .allocation_webhook import WebhookAllocator, open_client
+from .allocation import Allocations
+from .allocation_webhook import open_client
+from .allocators import open_allocators
 from .doorway import Doorway
 from .errors import ConfigurationError
 from .hub import Hub
@@ -53,13 +53,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     doorway = Doorway(settings.unsigned_connections, settings.unsigned_connections_per_address, proxies)
     limits = Limits(*(parse_rate(rate) for rate in (settings.limit_connection, settings.limit_player, settings.limit_address)))
     redis_url = settings.redis_url.get_secret_value()
-    async with open_store(redis_url) as store, open_client() as client:
+    async with open_store(redis_url) as store, open_client() as client, open_allocators(settings, client) as allocators:
         if settings.metrics:
             store.observe(metrics.called)
         keys = SigningKeys(_jwks_source(settings), client)
         verifier = Verifier(keys, settings.issuer, settings.audience)
         pools = Pools(store)
-        allocation = Allocations(pools, _allocators(settings, client))
+        allocation = Allocations(pools, allocators)
         hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation, limits)
         async with hub.bus:
             statistics = StatisticsReader(store, pools)
@@ -74,23 +74,3 @@ def _jwks_source(settings: Settings) -> str:
     if settings.jwks_url and not settings.jwks_url.startswith(("https://", "http://")):
         raise ConfigurationError("MATCHMAKING_JWKS_URL begins with https:// (or with http://, inside a network that you trust)")
     return settings.jwks_url or str(settings.jwks_file)
-
-
-def _allocators(settings: Settings, client: httpx.AsyncClient) -> dict[str, Allocator]:
-    """What this gateway's settings allow.
-
-    Raises:
-        ConfigurationError: the secret's file cannot be read, or is empty.
-    """
-    found: dict[str, Allocator] = {}
-    if settings.allocation_secret_file is not None:
-        try:
-            secret = settings.allocation_secret_file.read_bytes().strip()
-        except OSError as error:
-            raise ConfigurationError(
-                f"MATCHMAKING_ALLOCATION_SECRET_FILE: {settings.allocation_secret_file} cannot be read: {error}"
-            ) from error
-        if not secret:
-            raise ConfigurationError(f"MATCHMAKING_ALLOCATION_SECRET_FILE: {settings.allocation_secret_file} is empty")
-        found["webhook"] = WebhookAllocator(client, secret)
-    return found
