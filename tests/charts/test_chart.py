@@ -84,7 +84,7 @@ def test_each_process_gets_its_own_redis_user_and_no_other(render: Render) -> No
 def test_redis_knows_the_users_that_the_secrets_name(render: Render) -> None:
     manifests = render(TRIAL)
     lines = one(manifests, "Secret", "-redis-users")["stringData"]["users.acl"].splitlines()
-    assert lines[0] == "user default off"
+    assert lines[0] == "user default off resetpass ~* &* +@all"
     for role in ROLES:
         password = one(manifests, "Secret", f"-redis-{role}")["stringData"]["password"]
         assert acl_line(role, password) in lines

@@ -122,6 +122,16 @@ def test_no_user_has_more_than_its_work_needs(server: tuple[RedisServer, str], r
     assert re.search("no permissions|NOPERM|can't run this command", str(refused.value)), refused.value
 
 
+async def test_what_scripts_wrote_is_still_there_after_a_crash() -> None:
+    with redis_with_users("--appendonly", "yes", "--appendfsync", "always", default=declared()["default"]) as redis_server:
+        async with open_store(url(redis_server, "gateway")) as store:
+            await store.take_over("alice", "gw-1", resumes=False)
+        redis_server.kill()
+        redis_server.start()
+        with redis_server.client() as client:
+            assert client.hget(keys.connection("alice"), "gateway") == b"gw-1"
+
+
 def names_built() -> list[Callable[..., str]]:
     return [
         function

@@ -35,7 +35,7 @@ async def test_an_upgrade_replaces_every_gateway_under_its_players(release: Rele
 async def test_redis_killed_with_its_pod_comes_back_with_every_ticket(release: Release, url: str) -> None:
     async with waiting_players(release, url, 40) as players:
         uid = release.namespace.get("pod", f"{FULLNAME}-redis-0")["metadata"]["uid"]
-        await asyncio.to_thread(release.namespace.kubectl, "delete", "pod", f"{FULLNAME}-redis-0", "--grace-period=0", "--force")
+        await asyncio.to_thread(release.namespace.kubectl, "delete", "pod", f"{FULLNAME}-redis-0", "--grace-period=1")
 
         def back() -> bool:
             pod = release.namespace.get("pod", f"{FULLNAME}-redis-0")

@@ -34,11 +34,11 @@ def find_redis() -> str:
 
 
 class RedisServer:
-    """A redis-server process; `options` are its configuration's words."""
+    """A redis-server process; `options` are its configuration's words, `user` whom the test signs in as (with its name as password) if not the default user."""
 
-    def __init__(self, *options: str, port: int | None = None) -> None:
+    def __init__(self, *options: str, port: int | None = None, user: str | None = None) -> None:
         self.port = port or free_port()
-        self._options = options
+        self._options, self._user = options, user
         self._folder = tempfile.TemporaryDirectory(prefix="gsm-redis-")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -62,7 +62,7 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """A plain client, to look into it from outside."""
-        return redis.Redis(port=self.port)
+        return redis.Redis(port=self.port, username=self._user, password=self._user)
 
     def kill(self) -> None:
         """SIGKILL."""

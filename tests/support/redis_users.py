@@ -33,12 +33,12 @@ def acl_line(role: str, password: str) -> str:
 
 
 @contextmanager
-def redis_with_users(*options: str) -> Iterator[RedisServer]:
-    """A Redis with the chart's users, each with its own name for a password. The default user may do everything: it is the test's own."""
+def redis_with_users(*options: str, default: str = "on nopass ~* &* +@all") -> Iterator[RedisServer]:
+    """A Redis with the chart's users, each with its own name for a password. The default user is the test's own, unless another is given."""
     with TemporaryDirectory(prefix="gsm-acl-") as folder:
         file = Path(folder) / "users.acl"
-        file.write_text("\n".join(["user default on nopass ~* &* +@all", *(acl_line(role, role) for role in ROLES)]) + "\n")
-        with RedisServer("--aclfile", str(file), *options) as server:
+        file.write_text("\n".join([f"user default {default}", *(acl_line(role, role) for role in ROLES)]) + "\n")
+        with RedisServer("--aclfile", str(file), *options, user=None if default.startswith("on") else "gateway") as server:
             yield server
 
 
