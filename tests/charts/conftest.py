@@ -27,6 +27,7 @@ PRODUCTION: Manifest = {
         },
     },
     "operator": {"watch": "cluster"},
+    "gateway": {"trustedProxies": ["10.0.0.0/8"], "allocationSecret": "allocation"},
     "ingress": {"enabled": True, "className": "nginx", "host": "play.example", "tlsSecret": "play-tls"},
     "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}},
     "tests": {"tokensSecret": "test-players"},

@@ -177,6 +177,17 @@ def test_network_policies_admit_keda_to_redis_and_nobody_to_matchers(render: Ren
     assert "ingress" not in one(manifests, "NetworkPolicy", "-matcher")["spec"]
 
 
+def test_alerts_and_dashboards_come_with_it(render: Render) -> None:
+    manifests = render(PRODUCTION)
+    rules = [each for each in manifests if each["kind"] == "PrometheusRule"]
+    files = sorted((CHART / "alerts").glob("*.yaml"))
+    assert files
+    assert [each["spec"] for each in rules] == [yaml.safe_load(file.read_text()) for file in files]
+    boards = [each for each in manifests if each["kind"] == "ConfigMap" and "grafana_dashboard" in each["metadata"]["labels"]]
+    assert len(boards) == len(list((CHART / "dashboards").glob("*.json")))
+    assert one(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "15s"}]
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -14,7 +14,7 @@ from matchmaking.store import keys
 from matchmaking.store.connect import open_store
 from support.gateways import Gateway, gateway, shipped_pool
 from support.redis_server import RedisServer
-from support.redis_users import redis_with_users, url
+from support.redis_users import declared, redis_with_users, url
 from support.tokens import Signer
 
 SCRIPTS = Path(keys.__file__).parent / "scripts"
@@ -125,7 +125,7 @@ def test_no_user_has_more_than_its_work_needs(server: tuple[RedisServer, str], r
 async def test_what_scripts_wrote_is_still_there_after_a_crash() -> None:
     with redis_with_users("--appendonly", "yes", "--appendfsync", "always", default=declared()["default"]) as redis_server:
         async with open_store(url(redis_server, "gateway")) as store:
-            await store.take_over("alice", "gw-1", resumes=False)
+            await store.take_over("alice", "gw-1")
         redis_server.kill()
         redis_server.start()
         with redis_server.client() as client:
@@ -144,7 +144,13 @@ def names_built() -> list[Callable[..., str]]:
 
 def test_gateways_reach_every_key_and_channel_there_is(server: tuple[RedisServer, str]) -> None:
     with server[0].client() as client:
-        for command, name in (("ZADD", keys.PRESENCE), ("SET", keys.STORE_EPOCH), ("HGETALL", keys.POOLS), ("HGETALL", keys.POOL_OWNERS)):
+        for command, name in (
+            ("ZADD", keys.PRESENCE),
+            ("SET", keys.STORE_EPOCH),
+            ("SET", keys.EXPORTER),
+            ("HGETALL", keys.POOLS),
+            ("HGETALL", keys.POOL_OWNERS),
+        ):
             assert "no permissions" not in dry_run(client, "gateway", command, name), name
         for function in names_built():
             wanted = [NAMES.get(name, "x1") for name in inspect.signature(function).parameters]
