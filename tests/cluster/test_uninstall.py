@@ -37,5 +37,5 @@ def test_nothing_is_left(installed: Release, order: str) -> None:
     else:
         installed.namespace.kubectl("delete", "mmp", "--all", "--timeout=60s")
         installed.uninstall()
-    eventually("nothing is left", lambda: not left(installed) or print(left(installed)))
+    eventually("nothing is left", lambda: not left(installed))
     assert "matchmakingpools" in run("kubectl", "get", "crd", "-o", "name")

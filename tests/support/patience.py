@@ -39,7 +39,7 @@ async def waiting_players(release: Release, url: str, count: int) -> AsyncIterat
     async with crowd(release, url, [f"waiting-{i}" for i in range(count)]) as players:
         joined = await asyncio.gather(*(each.join(POOL, "eu", "ranked", attributes={"level": 10.0 * i}) for i, each in enumerate(players)))
         yield players
-        await eventually_async("every ticket is there", lambda: (found := length(release)) == count or print(f"{found} wait"), every=5)
+        await eventually_async("every ticket is there", lambda: length(release) == count)
         await asyncio.to_thread(release.namespace.apply, patience(1_000_000))
         found = await asyncio.wait_for(asyncio.gather(*(matched(each) for each in players)), 120)
         assert [each.ticket_id for each in found] == [each.ticket_id for each in joined]
