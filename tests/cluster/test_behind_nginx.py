@@ -74,7 +74,7 @@ async def test_it_tells_the_gateway_who_the_client_is(tmp_path: Path) -> None:
                     b"GET /ws/alice HTTP/1.1\r\nHost: play.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
                 )
                 request = await heard
-                await reader.read()
+                await reader.readuntil(b"\r\n\r\n")
             writer.close()
             await writer.wait_closed()
     lines = request.lower().split("\r\n")

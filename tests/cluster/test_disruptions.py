@@ -1,6 +1,7 @@
 """What dies or is replaced while players wait costs nobody its place."""
 
 import asyncio
+import secrets
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ async def all_connected(players: list[Client]) -> None:
 async def test_an_upgrade_replaces_every_gateway_under_its_players(release: Release, url: str) -> None:
     before = {pod["metadata"]["uid"] for pod in release.namespace.pods("gateway")}
     async with waiting_players(release, url, 100) as players:
-        revision = {"gateway": {"podAnnotations": {"e2e/revision": "2"}}}
+        revision = {"gateway": {"podAnnotations": {"e2e/revision": secrets.token_hex(4)}}}
         await asyncio.to_thread(release.upgrade, revision)
         await eventually_async(
             "every gateway is a new one",

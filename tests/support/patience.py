@@ -1,6 +1,7 @@
 """Players who wait until a pool's rules let them meet: what is done to the system meanwhile must cost none of them its place."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -36,7 +37,10 @@ async def crowd(release: Release, url: str, names: list[str]) -> AsyncIterator[l
 async def waiting_players(release: Release, url: str, count: int) -> AsyncIterator[list[Client]]:
     """Players who all wait, and none of whom may meet another. At the end they may; then each is matched once, with the ticket that it had, or the test fails."""
     await asyncio.to_thread(release.declare, patience(1))
-    async with crowd(release, url, [f"waiting-{i}" for i in range(count)]) as players:
+    crew = secrets.token_hex(3)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, release.namespace.kubectl, "delete", "mmp", POOL, "--timeout=30s")
+        players = await stack.enter_async_context(crowd(release, url, [f"{crew}-{i}" for i in range(count)]))
         joined = await asyncio.gather(*(each.join(POOL, "eu", "ranked", attributes={"level": 10.0 * i}) for i, each in enumerate(players)))
         yield players
         await eventually_async("every ticket is there", lambda: length(release) == count)
@@ -47,7 +51,6 @@ async def waiting_players(release: Release, url: str, count: int) -> AsyncIterat
         for each in found:
             matches.setdefault(each.match_id, []).append(each)
         assert sorted(len(each) for each in matches.values()) == [2] * (count // 2)
-    await asyncio.to_thread(release.namespace.kubectl, "delete", "mmp", POOL, "--timeout=30s")
 
 
 def length(release: Release) -> int:
