@@ -111,6 +111,45 @@ def test_a_population_has_what_the_rules_ask_for():
     assert np.mean(["tank" in player.roles or not player.roles for player in players]) > 1 / 3
 
 
+def test_players_have_what_rules_of_teams_ask_for():
+    """Nobody's pool makes the simulator stop: each rule that looks at an attribute finds it in every player, and something to decide."""
+    teams = [{"name": "hunters", "minPlayers": 4, "maxPlayers": 4}, {"name": "monster"}]
+    pool = rules(
+        teams=teams,
+        rules=[
+            {"name": "medics", "type": "count", "attribute": "kit", "value": "medic", "min": 1},
+            {"name": "snipers", "type": "count", "attribute": "kit", "value": "sniper", "max": 1, "teams": ["hunters"]},
+            {
+                "name": "wish",
+                "type": "teamComparison",
+                "team": "monster",
+                "otherTeam": "hunters",
+                "otherAttribute": "wish",
+                "otherOf": "max",
+            },
+            {
+                "name": "might",
+                "type": "teamComparison",
+                "team": "hunters",
+                "attribute": "power",
+                "otherTeam": "monster",
+                "otherAttribute": "hide",
+            },
+            {"name": "premium", "type": "count", "attribute": "premium", "value": 1, "max": 2},
+        ],
+    )
+    tickets = Scenario(players=3000, arrivals=Arrivals("poisson", 20.0)).population([pool]).tickets
+    found = [player for ticket in tickets for player in ticket.players]
+    kits = [player.attributes["kit"] for player in found]
+    assert {"medic", "sniper", "other"} == set(kits)
+    assert 0.2 < kits.count("medic") / 3000 < 0.4
+    assert {player.attributes["premium"] for player in found} == {1, 2}
+    within_reach = sum(player.rating >= player.attributes["wish"] for player in found) / 3000
+    stronger = sum(player.attributes["power"] >= player.attributes["hide"] for player in found) / 3000
+    assert 0.7 < within_reach < 1
+    assert 0.7 < stronger < 1
+
+
 def test_players_have_just_played_their_like_where_the_rules_ask():
     """Neighbours in rating of the same queue who came at about the same time, and never the own party."""
     meeting = rules(rules=[{"name": "rematch", "type": "avoidRecentOpponents", "lastMatches": 3}, {"name": "blocked", "type": "blocklist"}])

@@ -32,6 +32,18 @@ async def test_matches_are_counted_by_what_they_came_to(any_store: Store) -> Non
     assert (await any_store.window("duel", "local", "casual", 5)).counts == {}
 
 
+async def test_a_running_session_that_looks_for_players_is_no_wait(any_store: Store) -> None:
+    tickets = []
+    for player in ("session", "alice"):
+        outcome = await join_queue(any_store, player)
+        since = round(outcome.enqueued.enqueued * 1000)
+        tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], since, counts=player == "alice"))
+    entry = values.RelayEntry("duel", {}, MATCH_READY, msgspec.Raw(b"{}"), NOW, "m1")
+    assert (await any_store.commit("duel", "matcher-1", "m1", tickets, 30.0, entry)).status == "committed"
+    found = await any_store.window(*QUEUE, 5)
+    assert (found.counts["matches"], found.counts["tickets"], sum(found.waits)) == (1, 1, 1)
+
+
 async def test_what_is_older_than_the_window_does_not_count_and_goes() -> None:
     clock = [1_900_000_000.0]
     store = MemoryStore(lambda: clock[0])

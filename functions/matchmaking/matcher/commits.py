@@ -43,7 +43,10 @@ async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Ma
 async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: PoolRules, now: float, tally: Tally) -> None:
     tickets = match.tickets
     entry = match_ready(pool, secrets.token_hex(12), match, rules, now)
-    proposed = [values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000)) for ticket in tickets]
+    proposed = [
+        values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000), ticket.backfill is None)
+        for ticket in tickets
+    ]
     commitment = await store.commit(
         pool, matcher, entry.match, proposed, float(rules.ticket.reconnect_grace), entry, of_match(match, rules, now)
     )

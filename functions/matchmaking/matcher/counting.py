@@ -25,6 +25,8 @@ def of_match(match: Match, rules: PoolRules, now: float) -> dict[str, int]:
     counts: dict[str, int] = {}
     players = 0
     for ticket in match.tickets:
+        if ticket.backfill:  # a running session that looks for players is no wait
+            continue
         waited = max(0.0, now - ticket.enqueued)
         players += len(ticket.players)
         metrics.observe(counts, metrics.WAITED, waited)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaking.core.pool import ComparisonRule, DistanceRule, IntersectionRule, PoolRules, Rule, TeamDistanceRule
+from matchmaking.core.pool import ComparisonRule, CountRule, IntersectionRule, PoolRules, Rule, TeamComparisonRule
 
 Value = float | str | list[str]
 Draw = Callable[[Rule, NDArray[np.float64], np.random.Generator], Sequence[Value]]
@@ -15,7 +15,7 @@ CHOICES = 6  # maps, modes, … to like
 LIKES = 0.6  # chance that a player likes each of them
 FLEXIBLE = 0.15  # of players take any role
 SECOND_ROLE = 0.35  # of players take a second one
-WANTED = 1.3  # how much more often a role is taken than the teams need it
+WANTED = 1.3  # how much more often a role (or what a rule counts) is there than the teams need it
 
 
 def draw_attributes(pools: Sequence[PoolRules], ratings: NDArray[np.float64], random: np.random.Generator) -> list[dict[str, Value]]:
@@ -23,9 +23,9 @@ def draw_attributes(pools: Sequence[PoolRules], ratings: NDArray[np.float64], ra
     columns: dict[str, Sequence[Value]] = {}
     for rules in pools:
         for rule in rules.rules:
-            attribute = getattr(rule, "attribute", "rating")
-            if attribute != "rating" and attribute not in columns:
-                columns[attribute] = _column(rule, rules, ratings, random)
+            for attribute in (getattr(rule, "attribute", "rating"), getattr(rule, "other_attribute", "rating")):
+                if attribute != "rating" and attribute not in columns:
+                    columns[attribute] = _column(attribute, rule, rules, ratings, random)
     if not columns:
         empty: dict[str, Value] = {}
         return [empty] * len(ratings)
@@ -33,18 +33,54 @@ def draw_attributes(pools: Sequence[PoolRules], ratings: NDArray[np.float64], ra
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _column(rule: Rule, rules: PoolRules, ratings: NDArray[np.float64], random: np.random.Generator) -> Sequence[Value]:
+def _column(attribute: str, rule: Rule, rules: PoolRules, ratings: NDArray[np.float64], random: np.random.Generator) -> Sequence[Value]:
     count = len(ratings)
     if isinstance(rule, IntersectionRule):
         return _likes(rule, count, random)
     if isinstance(rule, ComparisonRule):
         return _compared(rule, rules, count, random)
-    assert isinstance(rule, DistanceRule | TeamDistanceRule)  # noqa: S101 - no other rule has an attribute
+    if isinstance(rule, CountRule):
+        return _counted(
+            [other for other in rules.rules if isinstance(other, CountRule) and other.attribute == attribute], rules, count, random
+        )
     skill = (ratings - rules.rating.initial.mu) / rules.rating.initial.sigma
-    unit = rule.max_distance or 1.0
+    if isinstance(rule, TeamComparisonRule):
+        return _asked(attribute, rule, rules, skill, random)
+    unit = getattr(rule, "max_distance", 0.0) or 1.0
     drawn = unit * (10 + 3 * skill + 2 * random.standard_normal(count))
-    result: list[Value] = np.round(np.maximum(drawn, 0.0), 3).tolist()
-    return result
+    return np.round(np.maximum(drawn, 0.0), 3).tolist()  # type: ignore[no-any-return]
+
+
+def _asked(
+    attribute: str, rule: TeamComparisonRule, rules: PoolRules, skill: NDArray[np.float64], random: np.random.Generator
+) -> Sequence[Value]:
+    """One team's number as another team asks for it: of the scale of what it is compared with, and by one deviation on the side that is easy to keep."""
+    noise = random.standard_normal(len(skill)) / 2
+    on_left = attribute == rule.attribute
+    easy = {">": -1.0, ">=": -1.0, "<": 1.0, "<=": 1.0}.get(rule.operator, 0.0) * (-1 if on_left else 1)
+    middle, unit = 10.0, 3.0
+    if "rating" in {rule.attribute, rule.other_attribute}:
+        middle, unit = rules.rating.initial.mu, rules.rating.initial.sigma
+    return np.round(np.maximum(middle + unit * (skill + easy + noise), 0.0), 3).tolist()  # type: ignore[no-any-return]
+
+
+def _counted(counts: Sequence[CountRule], rules: PoolRules, count: int, random: np.random.Generator) -> Sequence[Value]:
+    """Each player is one of those who are counted, or another: the former somewhat more often than the rules need them, or than they let in."""
+    shares: dict[float | str, float] = {}
+    for rule in counts:
+        shares[rule.value] = max(shares.get(rule.value, 0.0), _share_counted(rule, rules) * WANTED)
+    values = list(shares)
+    other: float | str = "other" if isinstance(values[0], str) else 1 + max(value for value in values if not isinstance(value, str))
+    weights = np.array([*shares.values(), max(0.05, 1 - sum(shares.values()))])
+    drawn = random.choice(len(weights), count, p=weights / weights.sum()).tolist()
+    return [[*values, other][i] for i in drawn]
+
+
+def _share_counted(rule: CountRule, rules: PoolRules) -> float:
+    """Of a match's players, those whom the rule must have; or may have, if it must have none."""
+    wanted = rule.min or (0.1 if rule.max is None else rule.max)
+    teams = sum(team.quantity for team in rules.teams if team.name in rule.teams) if rule.teams else 1
+    return min(1.0, wanted * teams / rules.max_match_players)
 
 
 def _likes(rule: IntersectionRule, count: int, random: np.random.Generator) -> Sequence[Value]:

@@ -273,9 +273,14 @@ class PendingEntry(Struct, frozen=True):
 
 
 class CommitTicket(Struct, frozen=True):
-    """A ticket as a matcher proposes it: with the queue and the enqueue time that it knows."""
+    """A ticket as a matcher proposes it: with the queue and the enqueue time that it knows.
+
+    Attributes:
+        counts: whether its wait enters the statistics; that of a running session which looks for players does not.
+    """
 
     id: str
     region: str
     mode: str
     enqueued_ms: int
+    counts: bool = True

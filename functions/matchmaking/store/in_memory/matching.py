@@ -43,7 +43,7 @@ class MemoryMatching(MemoryPart):
         ghosts = tuple(ticket.id for ticket in tickets if now - of.alive.get(ticket.id, 0) >= grace * 1000)
         if ghosts:
             return values.Commitment("ghost", gone=ghosts)
-        waits = [max(0, now - ticket.enqueued_ms) for ticket in tickets]
+        waits = [max(0, now - ticket.enqueued_ms) for ticket in tickets if ticket.counts]
         for ticket in tickets:
             queue = queues[ticket.id]
             del queue.waiting[ticket.id]
@@ -51,15 +51,17 @@ class MemoryMatching(MemoryPart):
             of.alive.pop(ticket.id, None)
             of.ended[ticket.id] = (f"m:{match}", None)
             self._log(queue, removed=[ticket.id], by=matcher)
-        first, mean = queues[tickets[0].id], sum(waits) / len(waits)
-        first.mean_ms = mean if first.mean_ms is None else first.mean_ms * 0.9 + mean * 0.1
+        first = queues[tickets[0].id]
+        if waits:
+            mean = sum(waits) / len(waits)
+            first.mean_ms = mean if first.mean_ms is None else first.mean_ms * 0.9 + mean * 0.1
         first.matches += 1
-        first.tickets += len(tickets)
+        first.tickets += len(waits)
         for wait in waits:
             bucket = (now // WAIT_WINDOW_MS, sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS))
             first.waits[bucket] = first.waits.get(bucket, 0) + 1
         buckets = (f"waits:{sum(wait > bound * 1000 for bound in values.WAIT_BUCKETS)}" for wait in waits)
-        raised = {"matches": 1, "tickets": len(tickets), "waited_ms": sum(waits)}
+        raised = {"matches": 1, "tickets": len(waits), "waited_ms": sum(waits)}
         for name in buckets:
             raised[name] = raised.get(name, 0) + 1
         raised |= {name: number for name, number in counts.items() if ":" in name and not name.startswith("wait:")}

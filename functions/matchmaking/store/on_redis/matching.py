@@ -63,7 +63,7 @@ class RedisMatching(RedisPart):
             names += [queue.waiting, queue.log]
             arguments += [region, mode, len(members)]
             for member in members:
-                arguments += [member.id, member.enqueued_ms]
+                arguments += [member.id, member.enqueued_ms, "1" if member.counts else ""]
         arguments += [word for pair in counts.items() for word in pair]
         names += [keys.ended(pool, member.id) for members in queues.values() for member in members]
         reply = await self._calls.call("commit", names, *arguments)

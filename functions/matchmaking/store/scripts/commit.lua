@@ -4,7 +4,7 @@
 --       then for each queue: …:waiting, …:log; then for each ticket, in the queues' order: …:ended:<ticket>
 -- ARGV  1 request  2 matcher  3 match id  4 event for the relay  5 grace ms  6 log cap
 --       7 how waits are counted: window in ms, windows kept, the same of long windows, then the buckets' upper bounds in ms   8 number of queues
---       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it
+--       then for each queue: region, mode, number of tickets, then for each ticket: id, enqueue time ms as the matcher knows it, '1' if its wait counts
 --       then what the match adds to the statistics: field, number, field, number, …
 -- Reply {request, matcher, committed, outbox entry ('' if this match was committed before)} or
 --       {request, matcher, conflict, ticket, ticket, …}: these wait no longer, or not as the matcher thinks
@@ -15,12 +15,12 @@ local matches, queues, all = 'm:' .. ARGV[3], {}, {}
 local at, key = 9, 6 + 2 * tonumber(ARGV[8])
 local gone = {}
 for q = 1, tonumber(ARGV[8]) do
-  local queue = {region = ARGV[at], mode = ARGV[at + 1], waiting = KEYS[5 + 2 * q], log = KEYS[6 + 2 * q], ids = {}, since = {}}
+  local queue = {region = ARGV[at], mode = ARGV[at + 1], waiting = KEYS[5 + 2 * q], log = KEYS[6 + 2 * q], ids = {}, since = {}, counts = {}}
   for i = 1, tonumber(ARGV[at + 2]) do
-    queue.ids[i], queue.since[i] = ARGV[at + 1 + 2 * i], ARGV[at + 2 + 2 * i]
+    queue.ids[i], queue.since[i], queue.counts[i] = ARGV[at + 3 * i], ARGV[at + 1 + 3 * i], ARGV[at + 2 + 3 * i] == '1'
     all[#all + 1] = queue.ids[i]
   end
-  at = at + 3 + 2 * #queue.ids
+  at = at + 3 + 3 * #queue.ids
   local scores = redis.call('ZMSCORE', queue.waiting, unpack(queue.ids))
   for i, id in ipairs(queue.ids) do
     if not scores[i] or tonumber(scores[i]) ~= tonumber(queue.since[i]) then gone[#gone + 1] = id end
@@ -44,22 +44,26 @@ for _, queue in ipairs(queues) do
   redis.call('ZREM', queue.waiting, unpack(queue.ids))
   local n = redis.call('HINCRBY', KEYS[3], queue.region .. ':' .. queue.mode, 1)
   redis.call('XADD', queue.log, 'MAXLEN', '~', ARGV[6], n .. '-0', '-', table.concat(queue.ids, ' '), 'by', ARGV[2])
-  for _, since in ipairs(queue.since) do
-    local wait, bucket = math.max(0, now - tonumber(since)), 0
-    while bounds[5 + bucket] and wait > bounds[5 + bucket] do bucket = bucket + 1 end
-    waits[bucket] = (waits[bucket] or 0) + 1
-    waited, count = waited + wait, count + 1
+  for i, since in ipairs(queue.since) do
+    if queue.counts[i] then
+      local wait, bucket = math.max(0, now - tonumber(since)), 0
+      while bounds[5 + bucket] and wait > bounds[5 + bucket] do bucket = bucket + 1 end
+      waits[bucket] = (waits[bucket] or 0) + 1
+      waited, count = waited + wait, count + 1
+    end
   end
 end
 redis.call('HDEL', KEYS[1], unpack(all))
 redis.call('ZREM', KEYS[2], unpack(all))
 for i = 1, #all do redis.call('SET', KEYS[key + i], matches) end
 -- Recent waits: an exponentially weighted mean, each match counting a tenth; and matches by minute for the rate.
-local mean = redis.call('HGET', KEYS[5], 'mean_wait_ms')
-local this = waited / count
-if mean then this = tonumber(mean) * 0.9 + this * 0.1 end
+if count > 0 then
+  local mean = redis.call('HGET', KEYS[5], 'mean_wait_ms')
+  local this = waited / count
+  if mean then this = tonumber(mean) * 0.9 + this * 0.1 end
+  redis.call('HSET', KEYS[5], 'mean_wait_ms', string.format('%.0f', this))
+end
 local minute = math.floor(now / 60000)
-redis.call('HSET', KEYS[5], 'mean_wait_ms', string.format('%.0f', this))
 redis.call('HINCRBY', KEYS[5], 'matches', 1)
 redis.call('HINCRBY', KEYS[5], 'tickets', count)
 redis.call('HINCRBY', KEYS[5], 'waited_ms', waited)
