@@ -20,6 +20,7 @@ COMMANDS = {
     "docs": "write the generated parts of the documentation",
     "observability": "write the dashboards and alert rules that ship with the chart",
     "crd": "print or write the CustomResourceDefinition of pools",
+    "replay": "show what recorded tickets would have come to under other rules",
     "simulate": "show what a pool's rules do to a seeded population",
 }
 

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _simulate(arguments: argparse.Namespace) -> None:
     scenario = _scenario(arguments)
-    pools = [_load(path) for path in (arguments.pool, arguments.compare) if path is not None]
+    pools = [load_manifest(path) for path in (arguments.pool, arguments.compare) if path is not None]
     if arguments.out is not None:
         _check_writable(arguments.out)
     from matchmaking.simulation.report import report, text_summary
@@ -100,7 +100,7 @@ def _scenario(arguments: argparse.Namespace) -> "Scenario":
     )
 
 
-def _load(path: Path) -> "MatchmakingPool":
+def load_manifest(path: Path) -> "MatchmakingPool":
     from matchmaking.core.errors import InvalidPoolError
     from matchmaking.core.pool import load_pool
 

@@ -10,7 +10,9 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +32,9 @@ from matchmaking.telemetry.logs import happened
 from .commits import commit_all
 from .copies import QueueCopy
 from .counting import Counting
+
+if TYPE_CHECKING:
+    from .recording import Recorder
 
 ROUND_PAUSE = 0.005  # s between rounds, so that tickets that come together are matched together
 ROUND_EVERY = 0.5  # s between rounds over a queue in which nothing changed but the tickets' age
@@ -61,9 +66,10 @@ class Job:
 
     Args:
         stop: set to end after the round under way.
+        record: a folder for a log of what the job sees and decides.
     """
 
-    def __init__(self, store: Store, pool: str, region: str, stop: asyncio.Event) -> None:
+    def __init__(self, store: Store, pool: str, region: str, stop: asyncio.Event, record: Path | None = None) -> None:
         self.id = f"m-{secrets.token_hex(6)}"
         self.report = Report()
         self._store, self._pool, self._region, self._stop = store, pool, region, stop
@@ -77,6 +83,7 @@ class Job:
         self._kept_house = float("-inf")
         self._counting = Counting(store, pool, self.id)
         store.observe(self._counting.called)
+        self._recorder = None if record is None else _recorder(record, pool, region, self.id)
 
     async def run(self) -> Report:
         """Match until there is nothing left to do.
@@ -110,6 +117,8 @@ class Job:
                     break
                 await asyncio.sleep(RETRY_PAUSE)
         await self._sign_off()
+        if self._recorder is not None:
+            self._recorder.close()
         return self.report
 
     def _end(self, rules: PoolRules, age: float, idle: float) -> str:
@@ -175,8 +184,10 @@ class Job:
         changed, copy.changed = copy.changed, False
         waiting = len(copy.view)
         with self._counting.phase(queue, "match"):
-            result = find_matches(copy.view, rules, now, self._random)
+            result = find_matches(copy.view, rules, now, self._recorder.seeded() if self._recorder else self._random)
             matches = self._share(queue, result.matches, now)
+        if self._recorder is not None:
+            self._recorder.note(queue, copy.view, now, result)
         tally = await commit_all(self._store, self._pool, self.id, matches, rules, now)
         self._counting.came_of(queue, tally)
         copy.drop(tally.gone)
@@ -231,6 +242,12 @@ class Job:
             if reason is not None:
                 reasons[ticket.id] = _json.encode(why(reason))
         await self._store.explain(copy.pool, copy.region, copy.mode, reasons)
+
+
+def _recorder(folder: Path, pool: str, region: str, matcher: str) -> "Recorder":
+    from .recording import Recorder as Opened  # matchers that record nothing do not load it
+
+    return Opened(folder, pool, region, matcher)
 
 
 def why(reason: Reason) -> Why:

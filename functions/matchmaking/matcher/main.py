@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from pathlib import Path
 
 import uvloop
 
@@ -16,22 +17,22 @@ from .startup import read_settings
 _log = logging.getLogger(__name__)
 
 
-def main(pool: str, region: str) -> int:
+def main(pool: str, region: str, record: Path | None = None) -> int:
     """Run one job to its end; 2 if there is nothing that it could serve."""
     settings = read_settings(os.environ)
     configure_logs(settings.log_format, settings.log_level, id_key=settings.log_id_key, quick=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings.redis_url, pool, region))
+        return runner.run(_run(settings.redis_url, pool, region, record))
 
 
-async def _run(redis_url: str, pool: str, region: str) -> int:
+async def _run(redis_url: str, pool: str, region: str, record: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     started = loop.time()
     async with open_store(redis_url) as store:
-        job = Job(store, pool, region, stop)
+        job = Job(store, pool, region, stop, record)
         happened(_log, "matcher started", matcher=job.id, pool=pool, region=region)
         try:
             report = await job.run()
