@@ -95,8 +95,7 @@ async def frames(running: Deployment, gateway: GatewayProcess, count: int, rando
             findings.outcomes[f"refused: {error}"[:60]] += 1
             await asyncio.sleep(0.1)
             continue
-        assert wire.transport is not None
-        wire.transport.write(sent[0])
+        wire.write(sent[0])
         wire.send_frame(8, (1000).to_bytes(2))
         findings.inputs["frames"] += 1
         await _ended(wire, findings, sent)

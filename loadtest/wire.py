@@ -82,10 +82,13 @@ class Wire(asyncio.Protocol):
         """Send a text frame."""
         self.send_frame(1, text)
 
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are; on a closed connection to nobody."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
     def send_frame(self, opcode: int, payload: bytes, *, final: bool = True, rsv1: bool = False) -> None:
         """Send a frame of any kind."""
-        if self.transport is None or self.transport.is_closing():
-            return
         first = (128 if final else 0) | (64 if rsv1 else 0) | opcode
         if len(payload) < 126:
             head = bytes((first, 128 | len(payload), 0, 0, 0, 0))
@@ -93,7 +96,7 @@ class Wire(asyncio.Protocol):
             head = bytes((first, 254, *len(payload).to_bytes(2), 0, 0, 0, 0))
         else:
             head = bytes((first, 255, *len(payload).to_bytes(8), 0, 0, 0, 0))
-        self.transport.write(head + payload)
+        self.write(head + payload)
 
     def abort(self) -> None:
         """End it without a word."""
