@@ -53,8 +53,13 @@ class Wire:
         self._server, self._stream = server, stream
 
     def write(self, frame: bytes) -> None:
-        """Hand a frame to the transport, which never waits."""
-        self._server.writer.write(frame)
+        """Hand a frame to the transport, which never waits; after the connection's end to nobody."""
+        if self._stream.connection.state is not ConnectionState.OPEN:
+            return  # nothing may follow a close frame
+        try:
+            self._server.writer.write(frame)
+        except RuntimeError:  # the server has ended its side already, and the session will hear of it
+            return
 
     @property
     def unsent(self) -> int:
