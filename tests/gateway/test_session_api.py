@@ -91,6 +91,9 @@ async def test_a_whole_life(api: Api, redis_url: str) -> None:
         _, seen = await api.session("alice", "player")
         assert seen["state"] == {"status": "active", "connection": ready["connection"], "version": 2, "data": {"score": [1, 0]}}
         assert (await api.session("mallory", "player"))[0] == 403
+        for _ in range(3):
+            answers = await asyncio.gather(*(api.session() for _ in range(90)))
+            assert {status for status, _ in answers} == {200}, "servers are not counted as players are"
         team = next(player["team"] for player in seen["players"] if player["player"] == "alice")
         status, ended = await api.post("result", {"winner": team})
         assert (status, ended["status"]) == (200, "completed")
