@@ -33,9 +33,10 @@ RUN rm -rf /usr/lib/python3/dist-packages/* /usr/local/lib/python3*/site-package
     && for library in /usr/lib/python3.* /usr/local/lib/python3.*; do \
          cd "$library" 2>/dev/null && rm -rf ensurepip idlelib lib2to3 distutils test turtledemo tkinter pydoc_data config-3.* unittest/__pycache__ || true; done \
     && rm -rf /usr/lib/*-linux-gnu/gconv /usr/lib/apt /usr/lib/*-linux-gnu/libapt-* /usr/lib/*-linux-gnu/perl* /usr/share/perl* /usr/bin/perl* /usr/bin/apt* \
-         /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/zoneinfo /usr/share/bash-completion /usr/local/include /usr/include \
+         /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/bash-completion /usr/local/include /usr/include \
+         /usr/sbin/* /usr/share/zoneinfo /usr/lib/systemd /usr/lib/udev /usr/bin/gpgv /usr/bin/dpkg* /usr/bin/localedef /usr/bin/openssl \
          /var/lib/apt /var/cache/* /var/log/* /var/lib/dpkg/info /root/.cache /tmp/* \
-    && echo 'matchmaking:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd
+    && echo 'matchmaking:x:65532:65532::/tmp:/bin/false' >> /etc/passwd
 COPY --from=build /opt/matchmaking /opt/matchmaking
 
 FROM scratch AS runtime
