@@ -46,7 +46,7 @@ e2e: $(VENV)/installed
 	elif [ -x $(CLUSTER) ]; then \
 	  CLUSTER_HPA_PERIOD=5s $(CLUSTER) up && \
 	  $(CLUSTER) build . $(E2E_IMAGE) --build-arg PYTHON_IMAGE=localhost/python:3.11 && \
-	  $(CLUSTER) exec $(MAKE) e2e; \
+	  $(CLUSTER) exec $(MAKE) --no-print-directory e2e; \
 	else echo "set KUBECONFIG to a cluster with KEDA and the image $(E2E_IMAGE) (see charts/README.md)" >&2; exit 1; fi
 
 bench: $(VENV)/installed
