@@ -1,7 +1,7 @@
 """Calls, coalesced: all scripts and frequent commands of one event-loop turn go to Redis as one pipeline.
 
 One awaited call costs the client several times what a pipelined one does. While `IN_FLIGHT` pipelines are under way, further calls gather, so that the
-batches grow with the load. Calls are safe to repeat (each script says how), so a lost connection is retried by the client library.
+batches grow with the load. Calls are safe to repeat (each script says how), so after a lost connection they are.
 """
 
 import asyncio
@@ -13,12 +13,14 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from .errors import StoreError, StoreUnavailableError
 from .scripts import Script, script
 
+CALL_TIMEOUT = 5.0  # s; beyond it a call counts as lost, and is repeated
+RETRY_PAUSES = (0.05, 0.2, 0.5)  # s between tries of one pipeline; every script may be repeated
 IN_FLIGHT = 4  # pipelines under way at once
 BATCH = 256  # calls in one pipeline: few enough that Redis answers others in between
 
@@ -108,13 +110,7 @@ class Calls:
     async def _send(self, batch: list[_Call]) -> None:
         began = time.perf_counter()
         try:
-            replies = await self._pipeline(batch)
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if unknown:  # Redis was restarted, or failed over
-                await self.load({called for i in unknown if (called := batch[i][0])})
-                again = await self._pipeline([batch[i] for i in unknown])
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
+            replies = await self._replies(batch)
         except (RedisError, OSError) as error:
             replies = [error] * len(batch)
         except BaseException as error:
@@ -141,12 +137,58 @@ class Calls:
         for name, count in failed.items():
             on_calls(name, seconds, count)
 
+    async def _replies(self, batch: list[_Call]) -> list[Any]:
+        replies = await self._patiently(batch)
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:  # Redis was restarted, or failed over
+            async with asyncio.timeout(CALL_TIMEOUT):
+                await self.load({called for i in unknown if (called := batch[i][0])})
+            again = await self._patiently([batch[i] for i in unknown])
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
+        return replies
+
+    async def _patiently(self, batch: list[_Call]) -> list[Any]:
+        """Again after a lost connection; time-outs are ours, because the client library's cost a third of a call."""
+        for pause in RETRY_PAUSES:
+            try:
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    return await self._pipeline(batch)
+            except (RedisConnectionError, RedisTimeoutError, OSError):
+                await asyncio.sleep(pause)
+        async with asyncio.timeout(CALL_TIMEOUT):
+            return await self._pipeline(batch)
+
     async def _pipeline(self, batch: list[_Call]) -> list[Any]:
+        if isinstance(self._client, Redis):
+            return await self._straight(self._client, batch)
         pipeline = self._client.pipeline(transaction=False)
         for _, words, _ in batch:
             pipeline.execute_command(*words)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
+
+    async def _straight(self, client: Any, batch: list[_Call]) -> list[Any]:
+        """As the library's pipeline, without what it does for each command besides."""
+        pool = client.connection_pool
+        connection: Any = await pool.get_connection()
+        try:
+            await connection.send_packed_command(connection.pack_commands([words for _, words, _ in batch]))
+            replies: list[Any] = []
+            for _, words, _ in batch:
+                shape = client.response_callbacks.get(words[0])
+                try:
+                    reply = await connection.read_response()
+                    replies.append(reply if shape is None or reply is None else shape(reply))
+                except ResponseError as error:
+                    replies.append(error)
+        except BaseException:
+            await connection.disconnect()  # replies that were not read must not reach the next caller
+            raise
+        else:
+            return replies
+        finally:
+            await pool.release(connection)
 
     async def load(self, scripts: "set[Script]") -> None:
         """Make scripts known to Redis (to every primary of a cluster)."""

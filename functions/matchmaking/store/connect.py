@@ -19,9 +19,9 @@ from redis.backoff import ExponentialBackoff
 
 from matchmaking.core.errors import MatchmakingError
 
+from .calls import CALL_TIMEOUT
 from .redis_store import RedisStore
 
-CALL_TIMEOUT = 5.0  # s; beyond it a call counts as lost, and is repeated
 CONNECT_TIMEOUT = 3.0  # s
 RETRIES = 3  # of one call; every script may be repeated
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
@@ -93,7 +93,7 @@ def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisClu
     options: dict[str, Any] = {
         "username": url.username,
         "password": url.password,
-        "socket_timeout": None if subscriber else CALL_TIMEOUT,
+        "socket_timeout": None,  # `calls` and the stores have time-outs of their own, for whole pipelines
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 0 if subscriber else 15,

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
-from matchmaking.store.calls import Calls, OnCalls, translate
+from matchmaking.store.calls import CALL_TIMEOUT, Calls, OnCalls, translate
 
 CONNECTIONS = 32  # for commands that are not coalesced; the client library would open one for each call under way, and fail at a hundred
 
@@ -101,9 +101,9 @@ class RedisPart:
         """Finish the calls under way; the client belongs to who opened it."""
         await self._calls.close()
 
-    async def _plain(self, command: Any) -> Any:
+    async def _plain(self, command: Any, within: float = 2 * CALL_TIMEOUT) -> Any:
         try:
-            async with self._slots:
+            async with self._slots, asyncio.timeout(within):
                 return await command
         except (RedisError, OSError) as error:
             raise translate(error) from error

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from matchmaking.store import keys, values
+from matchmaking.store.calls import CALL_TIMEOUT
 from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, NO_COUNTS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, pool_keys, queue_keys, word
@@ -36,7 +37,8 @@ class RedisMatching(RedisPart):
         streams = {queue_keys(pool, *queue).log: f"{number}-0" for queue, number in after.items()}
         names = {queue_keys(pool, *queue).log.encode(): queue for queue in after}
         reply = await self._plain(
-            self._client.xread(cast("Any", streams), count=10_000, block=max(1, int(block * 1000)) if block else None)
+            self._client.xread(cast("Any", streams), count=10_000, block=max(1, int(block * 1000)) if block else None),
+            block + 2 * CALL_TIMEOUT,
         )
         rows = reply.items() if isinstance(reply, dict) else reply
         return {names[name]: [_change(*entry) for entry in _flat(entries)] for name, entries in rows or ()}
