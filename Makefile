@@ -52,6 +52,7 @@ e2e: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python loadtest/bench_duel.py
 	$(BIN)/python loadtest/bench_matching.py
+	$(BIN)/python loadtest/bench_metrics.py
 
 bench-gateway: $(VENV)/installed
 	$(BIN)/python loadtest/bench_gateway.py
