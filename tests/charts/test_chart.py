@@ -177,14 +177,33 @@ def test_network_policies_admit_keda_to_redis_and_nobody_to_matchers(render: Ren
     assert "ingress" not in one(manifests, "NetworkPolicy", "-matcher")["spec"]
 
 
+@ALL
+def test_kinds_of_other_projects_are_as_their_definitions_say(render: Render, values: Manifest) -> None:
+    import json
+
+    import jsonschema
+
+    schemas = {file.stem: json.loads(file.read_text()) for file in (Path(__file__).parent / "schemas").glob("*.json")}
+    checked = set()
+    for each in render(values):
+        if each["kind"] in schemas:
+            jsonschema.validate(each, schemas[each["kind"]])
+            checked.add(each["kind"])
+    assert {"ScaledObject", "TriggerAuthentication"} <= checked
+    if values is PRODUCTION:
+        assert {"PodMonitor", "PrometheusRule"} <= checked
+    if values is CLUSTER_MODE:
+        assert "HTTPRoute" in checked
+
+
 def test_alerts_and_dashboards_come_with_it(render: Render) -> None:
     manifests = render(PRODUCTION)
     rules = [each for each in manifests if each["kind"] == "PrometheusRule"]
-    files = sorted((CHART / "alerts").glob("*.yaml"))
+    files = sorted((CHART / "files" / "alerts").glob("*.yaml"))
     assert files
     assert [each["spec"] for each in rules] == [yaml.safe_load(file.read_text()) for file in files]
     boards = [each for each in manifests if each["kind"] == "ConfigMap" and "grafana_dashboard" in each["metadata"]["labels"]]
-    assert len(boards) == len(list((CHART / "dashboards").glob("*.json")))
+    assert len(boards) == len(list((CHART / "files" / "dashboards").glob("*.json")))
     assert one(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "15s"}]
 
 
