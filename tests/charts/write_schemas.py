@@ -36,6 +36,8 @@ def strict(schema: Any) -> Any:
         for name in ("type", "enum", "required", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern")
         if name in schema
     }
+    if kept.get("pattern", "").startswith("^(?i)"):
+        del kept["pattern"]  # Go's way of saying that case does not matter, which Python's expressions do not have there
     if "properties" in schema:
         kept["properties"] = {name: strict(each) for name, each in schema["properties"].items()}
         if not schema.get("x-kubernetes-preserve-unknown-fields"):
