@@ -95,7 +95,7 @@ def _trigger(pool: str, region: str, mode: str, rules: PoolRules, redis: RedisTr
         "address" if redis.type == "redis" else "addresses": redis.address,
         "listName": keys.waiting(pool, region, mode),
         "listLength": str(rules.scaling.tickets_per_matcher),
-        "activationListLength": str(activation_length(rules)),
+        "activationListLength": str(activation_length(rules, region)),
         "enableTLS": str(redis.tls).lower(),
     }
     if redis.type != "redis-cluster":

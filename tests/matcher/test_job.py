@@ -14,7 +14,7 @@ import pytest
 from matchmaking.core.duration import Duration
 from matchmaking.core.pool import PoolRules, Scaling
 from matchmaking.core.ticket import Player, Ticket
-from matchmaking.matcher.copies import QueueCopy
+from matchmaking.matcher.copies import NeighborCopy, QueueCopy
 from matchmaking.matcher.job import Job, UnknownPoolError
 from matchmaking.matcher.startup import MatcherSettingsError, read_settings
 from matchmaking.settings import Settings
@@ -35,11 +35,11 @@ def quick(**scaling: float) -> PoolRules:
     return msgspec.structs.replace(shipped_pool("duel"), scaling=msgspec.structs.replace(Scaling(), **times))
 
 
-async def wait(store: Store, *players: str, mode: str = "ranked") -> list[values.Place]:
+async def wait(store: Store, *players: str, mode: str = "ranked", region: str = "local") -> list[values.Place]:
     places = []
     for player in players:
         generation = (await store.take_over(player, "gw-1")).generation
-        request = Join((player,), generation, "1", "duel", "local", mode)
+        request = Join((player,), generation, "1", "duel", region, mode)
         outcome = await join(
             store, request, lambda place, _, who=player: Ticket(place.ticket, place.region, place.mode, (Player(who),), 0.0)
         )
@@ -68,6 +68,48 @@ async def test_a_job_serves_all_modes_and_ends_when_idle(store: RedisStore) -> N
     matches = await opponents(store, ["alice", "bob", "carol", "dave"])
     assert matches["alice"] == matches["bob"] != matches["carol"] == matches["dave"]
     assert (await store.queue_statistics("duel", [("local", "ranked")]))[0].matchers == 0, "it signed off"
+
+
+def neighborly(spill_after: float, idle_timeout: float = 5.0) -> PoolRules:
+    """Duels in `eu-west` and `us-east`, which spill to each other."""
+    rules = quick(idle_timeout=idle_timeout)
+    regions = tuple(msgspec.structs.replace(region, spill_after=Duration(spill_after)) for region in rules.regions)
+    return msgspec.structs.replace(rules, regions=regions)
+
+
+async def test_one_who_has_waited_long_enough_meets_a_neighbour(store: RedisStore) -> None:
+    rules = neighborly(spill_after=0.4)
+    await store.put_pool("duel", rules)
+    (place,) = await wait(store, "alice", region="eu-west")
+    await wait(store, "bob", region="us-east")
+    stop = asyncio.Event()
+    job = Job(store, "duel", "us-east", stop)
+    running = asyncio.ensure_future(job.run())
+    async with asyncio.timeout(20):
+        while len(await opponents(store, ["alice", "bob"])) < 2:
+            await asyncio.sleep(0.05)
+    stop.set()
+    report = await running
+    found = await opponents(store, ["alice", "bob"])
+    assert found["alice"] == found["bob"]
+    ready = msgspec.json.decode((await store.outbox("alice", 0)).events[0].data)
+    assert ready["region"] == "us-east"
+    assert ready["waited"][place.ticket] >= 0.4, "not before her region lets her go"
+    assert (report.matches, report.tickets) == (1, 2)
+    assert await store.queue_lengths("duel", [("eu-west", "ranked"), ("us-east", "ranked")]) == [0, 0]
+
+
+async def test_a_neighbours_ticket_counts_nowhere_but_at_home(store: RedisStore) -> None:
+    await store.put_pool("duel", neighborly(spill_after=0.0, idle_timeout=0.2))
+    await wait(store, "alice", region="eu-west")
+    (place,) = await wait(store, "bob", region="eu-west", mode="casual")
+    home = QueueCopy("duel", "us-east", "ranked")
+    neighbor = NeighborCopy(home, "eu-west", 0.0)
+    now = await neighbor.load(store)
+    neighbor.show(now + 1)
+    assert ([ticket.players[0].id for ticket in home.view], home.guests, home.waiting) == (["alice"], 1, 0)
+    neighbor.drop([ticket.id for ticket in home.view])
+    assert (len(home.view), home.guests, place.ticket in home.view) == (0, 0, False)
 
 
 async def test_a_job_ends_at_its_lifetime_though_tickets_come(store: RedisStore) -> None:

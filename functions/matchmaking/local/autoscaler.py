@@ -66,7 +66,7 @@ class Autoscaler:
             lengths = await self._store.queue_lengths(pool.name, [(region.name, mode) for region in rules.regions for mode in rules.modes])
             for i, region in enumerate(rules.regions):
                 waiting = lengths[i * len(rules.modes) : (i + 1) * len(rules.modes)]
-                for _ in range(desired_matchers(rules, waiting, len(self._running[pool.name, region.name]))):
+                for _ in range(desired_matchers(rules, region.name, waiting, len(self._running[pool.name, region.name]))):
                     await self._start_one(pool.name, region.name)
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ from matchmaking.core.errors import MatchmakingError
 from matchmaking.core.matching import find_matches
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.round import Match, Reason, Round
+from matchmaking.core.scaling import activation_length
 from matchmaking.protocol.events import QUEUE_UPDATE, QueueStatusData, rfc3339
 from matchmaking.protocol.messages import Why
 from matchmaking.store import keys, values
@@ -30,7 +31,7 @@ from matchmaking.store.relay import relay, sweep
 from matchmaking.telemetry.logs import happened
 
 from .commits import commit_all
-from .copies import QueueCopy
+from .copies import NeighborCopy, QueueCopy
 from .counting import Counting
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Job:
         self.report = Report()
         self._store, self._pool, self._region, self._stop = store, pool, region, stop
         self._rules: PoolRules | None = None
+        self._revision = 0
         self._copies: dict[tuple[str, str], QueueCopy] = {}
+        self._neighbors: dict[tuple[str, str], NeighborCopy] = {}
         self._random = Random(secrets.randbits(64))
         self._clock_offset = 0.0
         self._beats: dict[tuple[str, str], values.Beat] = {}
@@ -99,7 +102,7 @@ class Job:
                 await self._rounds(rules)
                 await self._counting.hand_in()
                 now = time.monotonic()
-                if self.report.matches > before or any(len(copy.view) >= rules.min_match_tickets for copy in self._copies.values()):
+                if self.report.matches > before or self._may_match(rules):
                     idle_since = now
                 self.report.reason = self._end(rules, now - started, now - idle_since)
                 if self.report.reason:
@@ -121,6 +124,11 @@ class Job:
             self._recorder.close()
         return self.report
 
+    def _may_match(self, rules: PoolRules) -> bool:
+        """Whether so many wait that the autoscaler would start a matcher: this one stays."""
+        longest = max((copy.waiting for copy in self._copies.values()), default=0)
+        return longest > activation_length(rules, self._region)
+
     def _end(self, rules: PoolRules, age: float, idle: float) -> str:
         if self._stop.is_set():
             return "stopped"
@@ -140,7 +148,8 @@ class Job:
         if self._rules is not None and time.monotonic() - self._kept_house < HOUSEKEEPING_EVERY:
             return self._rules
         self._kept_house = time.monotonic()
-        self._rules = rules = await self._read_rules()
+        before, self._rules = self._rules, await self._read_rules()
+        rules = self._rules
         wanted = {(self._region, mode) for mode in rules.modes}
         for queue in self._copies.keys() - wanted:
             del self._copies[queue]
@@ -148,10 +157,23 @@ class Job:
             copy = self._copies[queue] = QueueCopy(self._pool, *queue)
             with self._counting.phase(queue, "read"):
                 self._clock_offset = await copy.load(self._store) - time.time()
+        if rules is not before:
+            await self._meet_neighbors(rules)
         beats = await asyncio.gather(*(self._store.beat(self._pool, *queue, self.id) for queue in self._copies))
         self._beats = dict(zip(self._copies, beats, strict=True))
         await sweep(self._store, self._pool)
         return rules
+
+    async def _meet_neighbors(self, rules: PoolRules) -> None:
+        """Copy the queues whose tickets may spill into ours, as the rules say now."""
+        for neighbor in self._neighbors.values():
+            neighbor.withdraw()
+        self._neighbors = {}
+        for region in rules.regions:
+            if self._region in region.neighbors:
+                for (_, mode), home in self._copies.items():
+                    self._neighbors[region.name, mode] = neighbor = NeighborCopy(home, region.name, float(region.spill_after))
+                    await neighbor.load(self._store)
 
     async def _read_rules(self) -> PoolRules:
         found = (await self._store.pools()).get(self._pool)
@@ -159,20 +181,29 @@ class Job:
             raise UnknownPoolError(f"there is no pool `{self._pool}`")
         if found[1].region(self._region) is None:
             raise UnknownPoolError(f"pool `{self._pool}` has no region `{self._region}`")
+        if self._rules is not None and found[0] == self._revision:
+            return self._rules  # the same object: what rounds remember of the tickets is remembered for it
+        self._revision = found[0]
         return found[1]
 
     async def _follow(self, longest: float) -> None:
         await asyncio.sleep(ROUND_PAUSE)
-        after = {queue: copy.number for queue, copy in self._copies.items()}
-        changes = await self._store.follow(self._pool, after, longest)
+        copies = {**self._neighbors, **self._copies}
+        after = {queue: copy.number for queue, copy in copies.items()}
+        changes, anew = await self._store.follow(self._pool, after, longest), False
         for queue, entries in changes.items():
             with self._counting.phase(queue, "read"):
-                if not self._copies[queue].apply(entries):
-                    await self._copies[queue].load(self._store)
+                if not copies[queue].apply(entries):
+                    await copies[queue].load(self._store)
+                    anew = anew or queue in self._copies
+        if anew and self._rules is not None:
+            await self._meet_neighbors(self._rules)
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def _rounds(self, rules: PoolRules) -> None:
+        for neighbor in self._neighbors.values():
+            neighbor.show(time.time() + self._clock_offset)
         for queue, copy in self._copies.items():
             due = time.monotonic() - self._round_at.get(queue, float("-inf")) >= ROUND_EVERY
             if copy.changed or (due and len(copy.view)):
@@ -182,7 +213,7 @@ class Job:
     async def _round(self, queue: tuple[str, str], copy: QueueCopy, rules: PoolRules) -> None:
         now = time.time() + self._clock_offset
         changed, copy.changed = copy.changed, False
-        waiting = len(copy.view)
+        waiting = copy.waiting
         with self._counting.phase(queue, "match"):
             result = find_matches(copy.view, rules, now, self._recorder.seeded() if self._recorder else self._random)
             matches = self._share(queue, result.matches, now)
@@ -190,7 +221,8 @@ class Job:
             self._recorder.note(queue, copy.view, now, result)
         tally = await commit_all(self._store, self._pool, self.id, matches, rules, now)
         self._counting.came_of(queue, tally)
-        copy.drop(tally.gone)
+        for each in (*self._neighbors.values(), copy):
+            each.drop(tally.gone)
         self.report.rounds += 1
         self.report.matches += tally.matches
         self.report.tickets += tally.tickets
@@ -218,6 +250,9 @@ class Job:
         """A ticket that no round can take must not stay: end it, and tell its players."""
         unreadable, copy.unreadable = copy.unreadable, []
         for ticket in (*result.poisoned, *unreadable):
+            shown = copy.view.get(ticket)
+            if shown is not None and shown.region != copy.region:
+                continue  # a neighbour's: its own matcher ends it
             place = values.Place(ticket, copy.pool, copy.region, copy.mode)
             found = copy.view.remove(ticket)
             players = [player.id for player in found.players] if found else []
@@ -230,7 +265,7 @@ class Job:
 
     async def _tell(self, queue: tuple[str, str], copy: QueueCopy, now: float) -> None:
         matchers = self._beats.get(queue, values.Beat(0, 1)).count
-        status = QueueStatusData(copy.pool, copy.region, copy.mode, len(copy.view), matchers)
+        status = QueueStatusData(copy.pool, copy.region, copy.mode, copy.waiting, matchers)
         await self._store.publish(keys.QUEUE_STATUS_CHANNEL, QUEUE_UPDATE, _json.encode(status), rfc3339(now))
 
     async def _explain(self, copy: QueueCopy, result: Round) -> None:
@@ -239,7 +274,7 @@ class Job:
             if len(reasons) == EXPLAINED:
                 break
             reason = result.reasons.get(ticket.id)
-            if reason is not None:
+            if reason is not None and ticket.region == copy.region:
                 reasons[ticket.id] = _json.encode(why(reason))
         await self._store.explain(copy.pool, copy.region, copy.mode, reasons)
 
