@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from matchmaking.core import teams
 from matchmaking.core.matching import find_matches
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.queue import QueueView
@@ -166,3 +167,50 @@ def test_a_large_match_within_a_narrow_window_is_found_in_a_wide_queue() -> None
         rules=[{"name": "skill", "type": "distance", "maxDistance": 20}],
     )
     assert len(play(rules, [lone(f"x{i}", random.gauss(1500, 60), random.random() * 30) for i in range(900)]).matches) >= 3
+
+
+def test_a_round_ends_when_its_work_is_done_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the part that a round does, all that can be matched is matched in the end, and the longest waiting first."""
+    monkeypatch.setattr(teams, "WEIGHED", 20)
+    left = {ticket.id: ticket for ticket in crowd(60, (1, 1, 3))}
+    in_one = len(left)
+    rounds = 0
+    while found := play(rules_of(**FIVES), list(left.values())).matches:
+        assert max(left.values(), key=lambda ticket: ticket.age(NOW)) in found[0].tickets
+        for ticket in (ticket for match in found for ticket in match.tickets):
+            del left[ticket.id]
+        rounds += 1
+    assert rounds > 2
+    monkeypatch.undo()
+    assert len(left) < in_one
+    assert not play(rules_of(**FIVES), list(left.values())).matches
+
+
+def test_seeds_without_a_match_keep_nobody_from_one_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest of all use up their part of a round in vain; the lot finds the others within a few."""
+    monkeypatch.setattr(teams, "WASTED", 1)
+    rules = rules_of(
+        **FIVES,
+        rules=[
+            {"name": "skill", "type": "distance", "maxDistance": 100},
+            {"name": "balance", "type": "teamDistance", "maxDistance": 50},
+        ],
+    )
+    roles = ["tank", "healer", "damage", "damage", "damage"]
+    hopeless = [lone(f"x{i}-{j}", 100.0 + 500 * i, 200.0, roles=(role,)) for i in range(8) for j, role in enumerate([*roles, *roles[1:]])]
+    hopeless += [party(f"y{i}", *[100.0 + 500 * i] * 2, age=200.0, roles=("tank",)) for i in range(8)]  # one tank too many
+    able = [lone(f"p{i}", 9000.0, 10.0, roles=(role,)) for i, role in enumerate(roles * 2)]
+    tried = (find_matches(QueueView([*hopeless, *able]), rules, NOW, Random(seed)).matches for seed in range(200))
+    found = next(matches for matches in tried if matches)
+    assert [{ticket.id for ticket in match.tickets} for match in found] == [{ticket.id for ticket in able}]
+
+
+@pytest.mark.parametrize("missing", ["tank", "healer"])
+def test_what_is_too_few_by_itself_is_not_searched_for(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[object] = []
+    monkeypatch.setattr(teams, "_stretches", lambda *arguments: searched.append(arguments) or iter(()))
+    tickets = [ticket for ticket in crowd(100, (1, 1, 3)) if ticket.players[0].roles != (missing,)]
+    assert not play(rules_of(**FIVES), [*tickets, lone("one", 1500.0, roles=(missing,))]).matches
+    assert not searched
+    play(rules_of(**FIVES), [*tickets, lone("one", 1500.0, roles=(missing,)), lone("any", 1500.0)])
+    assert searched

@@ -11,7 +11,7 @@ from typing import Any
 
 from .candidate import Entry, Side
 from .evaluate import Frame, named_teams_compare
-from .pool import ComparisonRule, CountRule, TeamComparisonRule
+from .pool import ComparisonRule, CountRule, Team, TeamComparisonRule
 from .roles import fits
 from .team_measures import count_can_hold, numbers_compare
 from .ticket import Player
@@ -39,6 +39,7 @@ class Likeness:
         self._attributes = sorted({rule.attribute for rule in rules if isinstance(rule, ComparisonRule | CountRule)})
         self._attributes += [rule.other_attribute for rule in rules if isinstance(rule, TeamComparisonRule)]
         self._known: dict[str, Hashable] = {}
+        self._sits: dict[tuple[Hashable, str, int], bool] = {}
 
     def of(self, entry: Entry) -> Hashable:
         """The same for tickets that every team takes alike."""
@@ -48,6 +49,15 @@ class Likeness:
                 (player.roles, *(_hashable(player.attributes.get(name)) for name in self._attributes)) for player in entry.ticket.players
             )
         return found
+
+    def sits(self, entry: Entry, kind: Team, rules: RuleSet) -> bool:
+        """Whether the ticket alone keeps the hard comparisons of a kind of team."""
+        key = (self.of(entry), kind.name, id(rules))
+        if key not in self._sits:
+            side = (Side(kind.name, kind, (entry,)),)
+            compared = [rule for rule in rules.rules if isinstance(rule, ComparisonRule) and rule.weight is None]
+            self._sits[key] = all(named_teams_compare(rule, side) for rule in compared)
+        return self._sits[key]
 
 
 def _hashable(value: float | str | list[str] | None) -> Hashable:
@@ -126,6 +136,30 @@ class Seats:
             return False
         self.sides = sides
         return True
+
+
+def enough_of_each(frame: Frame, sides: Sequence[Side], entries: Sequence[Entry], seed: Entry, likeness: Likeness) -> bool:
+    """Whether there are players enough who may sit in each kind of team, and who take each role that it must have.
+
+    What is too few by itself need not be searched for. Asked by the rules at the seed's age and at the oldest's, whichever are milder.
+    """
+    possible = (frame.schedule.at(seed.age), frame.schedule.at(max(entry.age for entry in entries)))
+    for kind in {side.kind.name: side.kind for side in sides}.values():
+        teams = [side for side in sides if side.kind is kind]
+        needed = sum(max(0, min(rules.minimums[kind.name] for rules in possible) - side.size) for side in teams)
+        if needed and sum(entry.size for entry in entries if any(likeness.sits(entry, kind, rules) for rules in possible)) < needed:
+            return False
+        if any(side.present for side in teams):
+            continue
+        for name in {quota.name for quota in kind.roles}:
+            least = min(_least_of_role(rules, kind.name, name) for rules in possible) * len(teams)
+            if least and sum(not player.roles or name in player.roles for entry in entries for player in entry.ticket.players) < least:
+                return False
+    return True
+
+
+def _least_of_role(rules: RuleSet, team: str, role: str) -> int:
+    return max((quota.min for quota in rules.quotas[team] if quota.name == role and quota.weight is None), default=0)
 
 
 def fill_order(sides: Sequence[Side], minimums: dict[str, int]) -> list[int]:

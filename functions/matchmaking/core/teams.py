@@ -23,13 +23,19 @@ from .evaluate import GROUP, Frame, Verdict, judge_group
 from .fill import fill
 from .meeting import could_meet
 from .pool import DistanceRule
-from .seating import Likeness, Seats
+from .seating import Likeness, Seats, enough_of_each
 from .ticket import BackfillSlots
 
 LARGEST_SEARCHED = 20  # places in a match that is put together by search; larger ones are filled
 NEIGHBOURS = 24  # candidates to each side of a seed, over and above the places of the match
 STARVING_NEIGHBOURS = 200  # and of a seed that starves
 HOPELESS = 100  # seeds without a match, oldest first, after which about as many others are tried, drawn by lot: a round over a sparse queue stays short
+WASTED = (
+    3000  # candidates weighed for seeds without a match, after which the same holds: where teams are choosy one seed may cost a hundred
+)
+WEIGHED = (
+    6000  # candidates weighed in all, after which younger seeds wait for the next round: some 0.5 s, nearly two hundred matches of ten
+)
 LEAST_HOPELESS = 30  # and of matches that are filled, each of which costs some ms
 ORDERS_FILLED = 4  # orders in which a large match is tried around one seed
 ENOUGH = 3  # groups that work before the best of them is taken
@@ -85,8 +91,11 @@ def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Se
     """The matches of one bucket of tickets in rating order (their `place` says where); each ticket at most once.
 
     Args:
-        random: which seeds are tried when `HOPELESS` of the oldest have failed.
+        random: which seeds are tried when `HOPELESS` of the oldest have failed, or `WASTED` of the work.
         seeds: those to begin with; all if left out.
+
+    The work is bounded by what is counted, not by a clock, so that equal queues give equal matches. Nobody starves of it: the oldest
+    are first in each round, those without a match use up a bounded part, and the lot falls anew each time.
     """
     waiting = Waiting(ordered)
     search = _Search(frame, waiting)
@@ -96,15 +105,20 @@ def team_up(frame: Frame, ordered: Sequence[Entry], *, random: Random, seeds: Se
         ordered if seeds is None else seeds, key=lambda entry: (entry.age < bound, -entry.age, entry.ticket.enqueued, entry.ticket.id)
     )
     found: list[Found] = []
-    failed = 0
+    failed = wasted = 0
     hopeless = max(LEAST_HOPELESS, HOPELESS * LARGEST_SEARCHED // max(LARGEST_SEARCHED, frame.rules.max_match_players))
     for seed in first:
+        if wasted >= WASTED:
+            hopeless = min(hopeless, failed)
         if not waiting.has(seed) or (failed >= hopeless and random.random() > hopeless / len(first)):
             continue
+        if search.weighed >= WEIGHED:
+            break
+        before = search.weighed
         sides = backfilled(seed.ticket.backfill, empty) if seed.ticket.backfill else empty
         match = search.match_of(sides, seed, starving=seed.age >= bound)
         if match is None:
-            failed += 1
+            failed, wasted = failed + 1, wasted + search.weighed - before
             continue
         found.append(match)
         for entry in _members(match):
@@ -118,9 +132,14 @@ def _members(match: Found) -> Iterator[Entry]:
 
 
 class _Search:
-    """The search around one seed after another in one bucket."""
+    """The search around one seed after another in one bucket.
+
+    Attributes:
+        weighed: candidates that were weighed for a place in a group so far; what the search's time goes with.
+    """
 
     def __init__(self, frame: Frame, waiting: Waiting) -> None:
+        self.weighed = 0
         self._frame, self._waiting = frame, waiting
         self._likeness = Likeness(frame)
 
@@ -133,9 +152,15 @@ class _Search:
         available = sum(entry.size for entry in candidates) + seed.size
         if available < max(1, _least(self._frame, sides, seed)):
             return None
+        if self._likeness.matters and not enough_of_each(self._frame, sides, [seed, *candidates], seed, self._likeness):
+            return None
         if room > LARGEST_SEARCHED:
-            orders = islice(_unlike(_stretches(self._frame, seed, candidates)), ORDERS_FILLED)
-            return next((match for order in orders if (match := fill(self._frame, sides, seed, order, self._likeness))), None)
+            for order in islice(_unlike(_stretches(self._frame, seed, candidates)), ORDERS_FILLED):
+                self.weighed += len(order)
+                filled = fill(self._frame, sides, seed, order, self._likeness)
+                if filled:
+                    return filled
+            return None
         best: Found | None = None
         for worked, match in enumerate(self._groups(sides, seed, candidates, min(room, available)), start=1):
             if best is None or match[1].cost < best[1].cost:
@@ -204,6 +229,7 @@ class _Search:
                 break
             if players + entry.size > size or (seats is not None and seats.refuses(entry)):
                 continue
+            self.weighed += 1
             if (not pairwise or could_meet(self._frame, [*group, entry], present)) and (seats is None or seats.take(entry)):
                 group.append(entry)
                 players += entry.size
