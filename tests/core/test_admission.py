@@ -75,14 +75,22 @@ def test_a_round_goes_on_without_the_poisoned(large: bool, monkeypatch: pytest.M
     bad = [
         lone("nan", math.nan),
         lone("inf", 1500, sigma=-math.inf),
+        lone("huge", 10**400),
+        lone("deep", attributes={"level": 10**400}),
         lone("far", region="mars"),
         Ticket("late", "eu", "ranked", (), math.inf),
     ]
     twin = Ticket("twin", "eu", "ranked", (Player("a"),), NOW)
-    rules = rules_of(rules=[{"name": "skill", "type": "distance", "maxDistance": 100}])
+    rules = rules_of(
+        rules=[
+            {"name": "skill", "type": "distance", "maxDistance": 100},
+            {"name": "level", "type": "distance", "attribute": "level", "maxDistance": 9},
+        ],
+        attributes=[{"name": "level", "number": 1}],
+    )
     found = find_matches(QueueView([*bad, lone("a", age=9), lone("b"), twin]), rules, NOW, Random(1))
     assert [sorted(t.id for t in match.tickets) for match in found.matches] == [["t-a", "t-b"]]
-    assert set(found.poisoned) == {"t-nan", "t-inf", "t-far", "late", "twin"}
+    assert set(found.poisoned) == {"t-nan", "t-inf", "t-huge", "t-deep", "t-far", "late", "twin"}
     assert found.poisoned["t-nan"].startswith("players[0].rating: ")
     assert "waits already, in ticket t-a" in found.poisoned["twin"]
 

@@ -243,6 +243,7 @@ def test_the_progress_bar_is_for_terminals(monkeypatch, capsys):
         ("POOL", "--hours", "nan"),
         ("POOL", "--players", "0"),
         ("POOL", "--round-every", "0"),
+        ("POOL", "--round-every", "0.0001"),
         ("POOL", "--seed", "-1"),
         ("POOL", "--out", "/nowhere/report.html"),
         ("POOL", "--out", "/tmp"),

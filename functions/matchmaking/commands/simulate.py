@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 BAR = 32  # characters
 BAD_INPUT = 2
+SHORTEST_ROUND = 0.01  # s between rounds; a run of shorter ones takes for ever and says nothing else
 
 DESCRIPTION = """\
 Let a seeded population queue in a pool, on a virtual clock around the same core that matches real players, and write a report.
@@ -89,6 +90,8 @@ def _scenario(arguments: argparse.Namespace) -> "Scenario":
     ):
         if value is not None and not (value >= least and 0 < value < 1e9):
             raise _BadInputError(f"{name}: expected a number over {max(0, least - 1)}, got {value:g}")
+    if arguments.round_every < SHORTEST_ROUND:
+        raise _BadInputError(f"--round-every: expected {SHORTEST_ROUND:g} seconds or more, got {arguments.round_every:g}")
     try:
         arrivals = Arrivals.parse(arguments.arrivals)
     except ValueError as problem:
