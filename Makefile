@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 METRICS_PORT ?=
 BOTS ?= 6
+# The whole suite waits more than it computes: two tests at a time take little more than half as long.
+WORKERS ?= 2
 IMAGE ?= game-session-manager:latest
 IMAGE_FLAGS ?=
 # A throw-away cluster for machines that have none; with KUBECONFIG set it is never looked at.
@@ -18,7 +20,7 @@ run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
 
 test: $(VENV)/installed $(if $(shell command -v npm),$(VENV)/node/installed)
-	$(BIN)/pytest -m "not cluster" $(TESTS)
+	$(BIN)/pytest -m "not cluster" $(if $(TESTS),$(TESTS),-n $(WORKERS))
 
 test-deep: $(VENV)/installed
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core -n auto --timeout 7200

@@ -2,9 +2,7 @@
 
 import os
 import re
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,22 +11,15 @@ from typing import Self
 
 import psutil
 
-
-def quiet_port() -> int:
-    """A free port outside the range of which the kernel gives ports to clients: nobody takes it by chance before it is bound."""
-    while True:
-        port = secrets.randbelow(10_000) + 20_000
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+from support.redis_server import free_port
 
 
 class DevProcess:
     """A running `matchmaking dev` on free ports (or on `port`); its keys lie in `folder`."""
 
     def __init__(self, folder: Path, *words: str, port: int | None = None) -> None:
-        self.port = port or quiet_port()
-        self.words = ["--port", str(self.port), "--metrics-port", str(quiet_port()), "--no-browser", *words]
+        self.port = port or free_port()
+        self.words = ["--port", str(self.port), "--metrics-port", str(free_port()), "--no-browser", *words]
         self.environment = {**os.environ, "MATCHMAKING_DEV_DIR": str(folder / "keys")}
         self.log = folder / "dev.log"
         self.banner = ""

@@ -18,9 +18,10 @@ import redis
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from local.dev_process import DevProcess, gone, quiet_port
+from local.dev_process import DevProcess, gone
 from matchmaking.cli import parser
 from matchmaking.client import Client, MatchFoundData
+from support.redis_server import free_port
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def run_dev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("option", ["--port", "--metrics-port"])
 def test_a_taken_port_is_named_with_the_way_to_another_one(option: str) -> None:
-    ports = {"--port": str(quiet_port()), "--metrics-port": str(quiet_port())}
+    ports = {"--port": str(free_port()), "--metrics-port": str(free_port())}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(ports[option])))
         taken.listen()

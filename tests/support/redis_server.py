@@ -1,5 +1,7 @@
 """A real Redis on loopback for tests, started and stopped here; a cluster of one node or a Sentinel beside it on request."""
 
+import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,15 +13,30 @@ from typing import Self
 
 import redis
 
+FIRST_PORT, PORT_SLICE, PORT_SLICES = 11_000, 1_000, 10  # below the kernel's own, bus ports included
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """A port that is free just now (and its cluster bus port, 10,000 higher, exists)."""
+    """A port that is free now and stays so until it is bound: none of those that the kernel gives to clients, and none of another test process's.
+
+    Its cluster bus port, 10,000 higher, is one too.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_SLICES
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
+        port = FIRST_PORT + worker * PORT_SLICE + secrets.randbelow(PORT_SLICE)
+        if port not in _given and not any(_taken(each) for each in (port, port + 10_000)):
+            _given.add(port)
             return port
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
 
 
 def find_redis() -> str:
