@@ -2,14 +2,13 @@
 
 import asyncio
 import secrets
-from typing import Any
 
 import pytest
 
 from matchmaking.client import Client
 from support.cluster import eventually, eventually_async, pool
 from support.patience import waiting_players
-from support.release import FULLNAME, GATEWAY, Release
+from support.release import FULLNAME, GATEWAY, Release, ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -52,10 +51,6 @@ async def test_a_gateway_killed_hard_costs_a_reconnect(release: Release, url: st
         await asyncio.to_thread(release.namespace.kubectl, "delete", "pod", victim, "--grace-period=0", "--force")
         await eventually_async("two gateways are ready", lambda: sum(ready(pod) for pod in release.namespace.pods("gateway")) >= 2)
         await all_connected(players)
-
-
-def ready(pod: dict[str, Any]) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
 
 
 def test_the_operator_killed_in_the_midst_leaves_nothing_undone(release: Release) -> None:

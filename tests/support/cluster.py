@@ -126,7 +126,7 @@ class Namespace:
         found = self.get("service", service)
         assert found is not None, f"no service {service}"
         address = found["spec"]["clusterIP"]
-        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=2):
+        if _reachable(address, port):
             yield address, port
             return
         with subprocess.Popen(
@@ -138,6 +138,15 @@ class Namespace:
                 yield "127.0.0.1", local
             finally:
                 forward.terminate()
+
+
+def _reachable(address: str, port: int) -> bool:
+    """Several tries: a service whose pods have only just become ready is refused for a moment."""
+    for _ in range(5):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=2):
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def helm(*words: str, values: Sequence[Manifest] = (), timeout: float = 300.0) -> str:

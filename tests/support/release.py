@@ -66,7 +66,8 @@ class Release:
 
     @contextmanager
     def gateway(self) -> Iterator[str]:
-        """The gateways' address."""
+        """The gateways' address, once there is one that answers."""
+        eventually("a gateway is ready", lambda: any(ready(pod) for pod in self.namespace.pods("gateway")))
         with self.namespace.reach(GATEWAY, 80) as (host, port):
             yield f"http://{host}:{port}"
 
@@ -95,6 +96,11 @@ class Release:
         return self.namespace.kubectl(
             "exec", f"{FULLNAME}-redis-0", "--", "redis-cli", "--user", "admin", "--pass", password, "--no-auth-warning", *words
         ).strip()
+
+
+def ready(pod: Manifest) -> bool:
+    """Whether a pod takes requests."""
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
 
 
 def condition(pool: Manifest, kind: str) -> tuple[str, int] | None:
