@@ -176,8 +176,15 @@ async def prove(running: Deployment, megabytes: int, count: int) -> int:
     grown.append(growth.mebibytes())
     table.line("bombs: attackers that are still connected", left, "", 0)
     table.line("bombs: growth", grown[-1], "MiB")
+    waits = bystanders.take()
+    table.line("bystanders' p99 meanwhile", percentile(waits, 99) * 1000, "ms")
     sockets = await deaf(running, gateway, count)
+    waits += (coming := bystanders.take())
+    table.line(f"{count} that never read come: bystanders' p99", percentile(coming, 99) * 1000, "ms")
     await talk(sockets, 20)
+    await asyncio.sleep(1)
+    waits += (talking := bystanders.take())
+    table.line(f"{count} that never read talk: bystanders' p99", percentile(talking, 99) * 1000, "ms")
     for i in range(ANNOUNCEMENTS):
         running.announce(f"{i} " + "x" * 4096)
         await asyncio.sleep(0.1)
@@ -185,7 +192,9 @@ async def prove(running: Deployment, megabytes: int, count: int) -> int:
     grown.append(growth.mebibytes())
     table.line(f"{count} that never read: growth", grown[-1], "MiB")
     table.line("growth in all", sum(grown), "MiB", 64)
-    attacked = percentile(bystanders.take(), 99) * 1000
+    waits += (announced := bystanders.take())
+    table.line(f"{count} that never read are sent to: bystanders' p99", percentile(announced, 99) * 1000, "ms")
+    attacked = percentile(waits, 99) * 1000
     table.line("bystanders' p99 under attack", attacked, "ms", max(2 * quiet, 20))
     table.line("bystanders who lost their connection", bystanders.lost, "", 0)
     for endpoint in sockets:

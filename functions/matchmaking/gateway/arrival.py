@@ -63,7 +63,7 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
             waiting = await _waiting(hub, player, state)
             current, party = await asyncio.gather(current_session(hub.store, player), current_party(hub, player, anew=not state.resumed))
         except BaseException:
-            hub.spawn(hub.bus.unsubscribe(player))
+            hub.bus.unsubscribe(player)
             raise
         sent = seq if state.resumed and seq is not None else state.seq
         session = make(protocol.Connection(player, state.generation, sent, time.time(), hub.heartbeat_interval))

@@ -53,7 +53,7 @@ class Meanwhile:
 _superseded = msgspec.json.Decoder(Superseded)
 SHUT_OUT = {"banned": CloseCode.BANNED, "signed_out": CloseCode.SIGNED_OUT}
 
-Perform = Callable[["Hub", Session, Any], None]  # carries out one effect
+Perform = Callable[["Hub", Session, Any], object]  # carries out one effect
 
 
 class Hub:
@@ -127,7 +127,7 @@ class Hub:
 
     async def disconnect(self, session: Session) -> None:
         """The socket is gone; the ticket keeps its place for the pool's grace."""
-        await self.bus.unsubscribe(session.player)
+        self.bus.unsubscribe(session.player)
         if self.sessions.get(session.player) is not session:
             return
         del self.sessions[session.player]
@@ -138,11 +138,12 @@ class Hub:
         except StoreError as error:  # its signs of life stop anyway
             happened(_log, "disconnect not recorded", level=logging.WARNING, player=session.player, error=str(error))
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Run something in the background; what goes wrong is logged, never lost."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self.tasks.discard(task)

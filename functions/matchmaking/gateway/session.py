@@ -2,12 +2,14 @@
 
 While the peer takes what is written, frames go straight to the transport. Once the transport holds `HIGH` bytes, further ones wait in a queue that is bounded by count
 and bytes and has one writer, which exists only then and has a deadline. In it, of states that replace each other only the latest is kept. A client that still
-reads too slowly is closed (it may resume), and never holds up anybody else.
+reads too slowly is closed (it may resume), and never holds up anybody else: nothing is written to it any more, what it says is not read while it does not
+take the answers, and if a thousand fall behind at the same announcement, their ends are spread over `CUT_SPREAD`.
 """
 
 import asyncio
 import contextlib
 import math
+import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ UNSENT_MESSAGES = 64
 UNSENT_BYTES = 256 * 1024
 WRITE_DEADLINE = 5.0  # s
 CLOSE_GRACE = 2.0  # s for the client to answer a close
+CUT_SPREAD = 2.0  # s; an end costs most of a millisecond
 
 
 class Session:
@@ -39,7 +42,7 @@ class Session:
     """
 
     __slots__ = (
-        "_bytes", "_closing", "_hub", "_latest", "_over", "_socket", "_unsent", "_writing", "address", "connection", "issued_ms", "renewing",
+        "_bytes", "_closing", "_hub", "_latest", "_over", "_socket", "_unsent", "_writer", "address", "connection", "issued_ms", "renewing",
     )  # fmt: skip
 
     def __init__(self, hub: "Hub", connection: protocol.Connection, socket: Socket, address: str, issued_ms: int) -> None:
@@ -48,7 +51,8 @@ class Session:
         self._unsent: deque[bytes | str] | None = None  # frames, and kinds of states of which the latest goes here
         self._latest: dict[str, bytes] | None = None
         self._bytes = 0
-        self._writing = self._closing = self._over = False
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = self._over = False
 
     @property
     def player(self) -> str:
@@ -135,11 +139,14 @@ class Session:
         self._unsent.append(kind or frame)
         self._bytes += len(frame)
         if len(self._unsent) > UNSENT_MESSAGES or self._bytes > UNSENT_BYTES:
-            self._forget_unsent()
-            self.close(CloseCode.SLOW_CONSUMER)
-        elif not self._writing:
-            self._writing = True
-            self._hub.spawn(self._write_out())
+            self._fall_behind()
+        elif self._writer is None:
+            self._writer = self._hub.spawn(self._write_out())
+
+    async def caught_up(self) -> None:
+        """Wait until nothing waits for the socket: whoever does not take answers need not ask for more."""
+        if self._writer is not None:
+            await asyncio.wait((self._writer,))
 
     async def _write_out(self) -> None:
         wire = self._socket.wire
@@ -154,12 +161,17 @@ class Session:
                         self._bytes -= len(frame)
                         wire.write(frame)
         except TimeoutError:
-            self.close(CloseCode.SLOW_CONSUMER)
+            self._fall_behind()
         except (OSError, RuntimeError):
             self._over = True  # the client is gone; the reader sees it as well
         finally:
-            self._writing = False
+            self._writer = None
             self._forget_unsent()
+
+    def _fall_behind(self) -> None:
+        self._over = True
+        self._forget_unsent()
+        self.close(CloseCode.SLOW_CONSUMER)
 
     def _forget_unsent(self) -> None:
         self._unsent = self._latest = None
@@ -188,9 +200,11 @@ class Session:
 
     async def _close(self, code: CloseCode) -> None:
         loop = asyncio.get_running_loop()
+        if self._over:
+            await asyncio.sleep(random.uniform(0, CUT_SPREAD))
         deadline = loop.time() + CLOSE_GRACE
-        while self._writing and loop.time() < deadline:
-            await asyncio.sleep(0.01)
+        if self._writer is not None and not self._over:
+            await asyncio.wait((self._writer,), timeout=CLOSE_GRACE)
         self._over = True
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):  # gone already, or the client does not read
             async with asyncio.timeout_at(deadline):

@@ -102,6 +102,8 @@ async def _serve(services: Services, socket: Socket, session: Session) -> None:
     try:
         while True:
             session.receive(await socket.receive())
+            if session.unsent:
+                await session.caught_up()
     except DisconnectedError:
         pass
     finally:

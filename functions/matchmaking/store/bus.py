@@ -1,9 +1,12 @@
 """One subscription for a whole gateway: players' channels, the broadcast channels, and the gateway's own.
 
 A subscription can die without a word (the client library counts no pongs), so the gateway publishes a canary to itself every `CANARY_EVERY` seconds; when
-one is late the connection is dropped and made anew. The library makes lost connections anew by itself, too, and says nothing: but Redis then confirms the
+one that Redis took has not come back after `CANARY_LATE`, the connection is dropped and made anew. (A Redis or a gateway that is slow as a whole is no reason: dropping
+subscriptions would only add to its work.) The library makes lost connections anew by itself, too, and says nothing: but Redis then confirms the
 gateway's own channel once more, and, as all channels are subscribed by one command, the others with it. What was published in between is lost: `on_resync` is
-called, and the gateway reads its players' outboxes. So a lost publication costs time, never an event.
+called, and the gateway reads its players' outboxes. So a lost publication costs time, never an event, and less than two seconds.
+
+Thousands of players who come at once are subscribed to by few commands: all that are asked for while one is under way go into the next.
 """
 
 import asyncio
@@ -22,9 +25,11 @@ from .errors import StoreError, StoreUnavailableError
 from .interface import Store
 from .tasks import end_tasks
 
-CANARY_EVERY = 1.0  # s
-CANARY_LATE = 3.0  # s
-SUBSCRIBE_TIMEOUT = 5.0  # s
+CANARY_EVERY = 0.5  # s from one that came to the next
+CANARY_LATE = 1.0  # s from Redis' answer that it was published; with the period, what an event in a dead subscription waits at most
+UNHEALTHY = 3.0  # s without a canary, whatever the reason
+CONFIRMED_WITHIN = 1.0  # s; a command that a lost connection swallowed is sent again
+SUBSCRIBE_TRIES = 5
 CANARY = "canary"
 
 OnMessage = Callable[[str, bytes], None]
@@ -58,6 +63,9 @@ class Bus:
         self._on_message, self._on_resync, self._on_canary = on_message, on_resync, on_canary
         self._users: dict[str, int] = {}
         self._confirmations: dict[str, asyncio.Future[None]] = {}
+        self._asked: dict[str, bool] = {}  # by channel: whether we want to hear it
+        self._asking: asyncio.Task[None] | None = None
+        self._begun, self._canary_came = asyncio.Event(), asyncio.Event()
         self._heard = time.monotonic()
         self._broken = self._subscribed = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,7 +75,7 @@ class Bus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await end_tasks(self._tasks)
+        await end_tasks([*self._tasks, *([self._asking] if self._asking else [])])
         with contextlib.suppress(RedisError, OSError):
             await self._pubsub.aclose()
         await close_client(self._client)
@@ -75,7 +83,7 @@ class Bus:
     @property
     def healthy(self) -> bool:
         """Whether canaries come through."""
-        return not self._broken and time.monotonic() - self._heard < CANARY_LATE
+        return not self._broken and time.monotonic() - self._heard < UNHEALTHY
 
     async def subscribe(self, player: str) -> None:
         """Hear a player's updates; returns when Redis has confirmed it.
@@ -88,13 +96,18 @@ class Bus:
         confirmed = self._confirmations.get(channel)
         if confirmed is None:
             confirmed = self._confirmations[channel] = asyncio.get_running_loop().create_future()
-            await self._command(self._pubsub.subscribe(channel))
+            self._ask(channel, wanted=True)
         try:
-            await asyncio.wait_for(asyncio.shield(confirmed), SUBSCRIBE_TIMEOUT)
-        except TimeoutError as error:
-            raise StoreUnavailableError("Redis has not confirmed a subscription in time") from error
+            for _ in range(SUBSCRIBE_TRIES):
+                if (await asyncio.wait((confirmed,), timeout=CONFIRMED_WITHIN))[0]:
+                    return confirmed.result()
+                self._ask(channel, wanted=True)
+            raise StoreUnavailableError("Redis has not confirmed a subscription in time")
+        except BaseException:
+            self.unsubscribe(player)
+            raise
 
-    async def unsubscribe(self, player: str) -> None:
+    def unsubscribe(self, player: str) -> None:
         """Hear a player's updates no more, once for each `subscribe`: connections of one player overlap."""
         channel = keys.updates_channel(player)
         users = self._users.get(channel, 0) - 1
@@ -103,15 +116,34 @@ class Bus:
             return
         self._users.pop(channel, None)
         self._confirmations.pop(channel, None)
-        with contextlib.suppress(StoreError):
-            await self._command(self._pubsub.unsubscribe(channel))
+        self._ask(channel, wanted=False)
 
-    async def _command(self, command: Any) -> None:
-        try:
-            await command
-        except (RedisError, OSError) as error:
-            self._broken = True
-            raise translate(error) from error
+    def _ask(self, channel: str, *, wanted: bool) -> None:
+        self._asked[channel] = wanted
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._ask_redis())
+
+    async def _ask_redis(self) -> None:
+        await self._begun.wait()  # two that connect at once would get a connection each, and one is never read
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            wanted = [channel for channel, wants in asked.items() if wants]
+            unwanted = [channel for channel, wants in asked.items() if not wants]
+            try:
+                if unwanted:
+                    await self._pubsub.unsubscribe(*unwanted)
+                if wanted:
+                    await self._pubsub.subscribe(*wanted)
+            except (RedisError, OSError) as error:
+                self._broken = True
+                self._refuse(wanted, translate(error))
+
+    def _refuse(self, channels: list[str], error: StoreError) -> None:
+        for channel in channels:
+            confirmed = self._confirmations.pop(channel, None)
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_exception(error)
+                confirmed.exception()  # whoever asked may have gone
 
     async def _listen(self) -> None:
         while True:
@@ -143,9 +175,11 @@ class Bus:
                 if self._subscribed:
                     self._on_resync()
                 self._subscribed = True
+                self._begun.set()
 
     def _canary(self, data: bytes) -> None:
         self._heard = time.monotonic()
+        self._canary_came.set()
         with contextlib.suppress(ValueError):
             self._on_canary(max(0.0, self._heard - float(data.rpartition(b'"timestamp":"')[2].rstrip(b'"}'))))
         if self._broken:
@@ -154,13 +188,23 @@ class Bus:
 
     async def _watch(self) -> None:
         while True:
-            with contextlib.suppress(StoreError):
+            await self._begun.wait()
+            self._canary_came.clear()
+            try:
                 await self._store.publish(self._own, CANARY, b"{}", f"{time.monotonic():.6f}")
-            await asyncio.sleep(CANARY_EVERY)
-            if time.monotonic() - self._heard > CANARY_LATE:
+            except StoreError:  # nothing is published at all now
+                await asyncio.sleep(CANARY_EVERY)
+                continue
+            try:
+                await asyncio.wait_for(self._canary_came.wait(), CANARY_LATE)
+            except TimeoutError:
                 self._broken = True
-                self._heard = time.monotonic()
-                connection = self._pubsub.connection
-                if connection is not None:
-                    with contextlib.suppress(RedisError, OSError):
-                        await connection.disconnect()
+                await self._drop()
+            else:
+                await asyncio.sleep(CANARY_EVERY)
+
+    async def _drop(self) -> None:
+        connection = self._pubsub.connection
+        if connection is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect()
