@@ -12,7 +12,7 @@ IMAGE_FLAGS ?=
 # A throw-away cluster for machines that have none; with KUBECONFIG set it is never looked at.
 CLUSTER ?= ../shared/cluster/cluster
 E2E_IMAGE ?= localhost/game-session-manager:e2e
-E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster
+E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster tests/gateway/test_agones_on_a_cluster.py
 
 .PHONY: run test test-deep lint format image e2e bench bench-gateway prove fuzz lock clean
 

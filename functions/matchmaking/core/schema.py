@@ -5,6 +5,7 @@ member is said by CEL rules, made here too. Defaults are told in descriptions an
 """
 
 import re
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -182,6 +183,7 @@ def attribute_words(kind: type) -> dict[str, str]:
     """What the docstrings of a struct and of its bases say about each attribute."""
     words: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        _, _, listed = (base.__doc__ or "").partition("Attributes:\n") if issubclass(base, msgspec.Struct) else ("", "", "")
-        words |= {found[1]: " ".join(found[2].split()) for found in re.finditer(r"^ {8}(\w+): (.*(?:\n {9,}\S.*)*)", listed, re.MULTILINE)}
+        told = cleandoc(base.__doc__ or "") if issubclass(base, msgspec.Struct) else ""
+        _, _, listed = told.partition("Attributes:\n")
+        words |= {found[1]: " ".join(found[2].split()) for found in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}\S.*)*)", listed, re.MULTILINE)}
     return words

@@ -1,6 +1,7 @@
 """The protocol as an AsyncAPI 3 document, made from the types: `asyncapi.json` beside this file, written by `matchmaking docs`."""
 
 import json
+from inspect import cleandoc
 from typing import Any, get_args
 
 import msgspec
@@ -26,6 +27,9 @@ def document() -> dict[str, Any]:
     messages = client | server
     types = list(dict.fromkeys(data for _, data, _ in messages.values()))
     refs, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():  # Python 3.13 takes the indentation out of docstrings, earlier ones leave it in
+        if "description" in schema:
+            schema["description"] = cleandoc(schema["description"])
     of = dict(zip(types, refs, strict=True))
     return {
         "asyncapi": "3.0.0",
