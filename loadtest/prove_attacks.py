@@ -209,6 +209,9 @@ if __name__ == "__main__":
     parser.add_argument("--megabytes", type=int, default=120)
     parser.add_argument("--deaf", type=int, default=1000)
     arguments = parser.parse_args()
-    with deployment(1, heartbeat_interval="60") as running, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        deployment(1, heartbeat_interval="60", limit_connection="20/100", limit_player="20/100") as running,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         missed = runner.run(prove(running, arguments.megabytes, arguments.deaf))
     sys.exit(1 if missed else 0)

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis.asyncio
 import websockets
 
+from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.store.connect import open_store
 from support.gateways import Gateway, Player, gateway, matcher
 from support.redis_server import RedisServer
@@ -319,6 +321,24 @@ async def test_a_match_that_was_made_while_the_player_was_away_is_told_on_return
 async def test_silent_clients_are_closed(redis_url: str, signer: Signer) -> None:
     async with gateway(redis_url, signer, heartbeat_interval=1.0) as served, served.player("alice") as alice:
         assert (await alice.closed())[0] == 4408
+
+
+async def test_who_does_not_read_is_cut_off_and_nobody_else_misses_anything(served: Gateway, redis_url: str) -> None:
+    async def cut_off() -> bool:
+        async with httpx.AsyncClient() as client:
+            page = (await client.get(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")).text
+        return f'game_websocket_closed_total{{code="{int(CloseCode.SLOW_CONSUMER)}"}} 1.0' in page
+
+    async with served.player("alice") as alice, served.player("deaf") as deaf, redis.asyncio.Redis.from_url(redis_url) as client:
+        deaf.socket.transport.pause_reading()
+        async with asyncio.timeout(60):
+            said = 0
+            while not await cut_off():  # first the system's buffers fill up, some megabytes
+                news = {"type": "announcement", "data": {"message": f"{said} " + "x" * 200_000}, "timestamp": "2031-05-06T07:08:09Z"}
+                await client.publish("system:announcements", json.dumps({"channel": "system:announcements", "message": news}))
+                assert (await alice.receive("announcement"))["data"]["message"].startswith(f"{said} ")
+                said += 1
+        deaf.socket.transport.abort()
 
 
 async def test_draining_sends_everybody_away(redis_url: str, signer: Signer) -> None:

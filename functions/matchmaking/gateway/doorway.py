@@ -2,12 +2,12 @@
 
 A connection costs memory before anybody knows whose it is, and Hypercorn waits for ever for a client that sends its request body, or offers its ticket, byte by byte
 (0.18). So the number of such connections is bounded when they are accepted, those over it are reset without a word, and one that has not signed in after
-`SIGN_IN_SECONDS` ends. And as beginning costs more than a millisecond, only `EACH_TURN` connections begin in one turn of the event loop, however many come at once: those
-who play already wait for a few of them, never for all. Connections through a trusted proxy count for the address that the proxy names, once its headers have come.
+`SIGN_IN_SECONDS` ends. And as beginning costs more than a millisecond, only `EACH_ROUND` connections begin in one round of the event loop, however many come at once:
+those who play already wait for a few of them, never for all. Connections through a trusted proxy count for the address that the proxy names, once its headers have
+come.
 """
 
 import asyncio
-from collections import deque
 from typing import Any
 
 import h11
@@ -16,9 +16,10 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol.http_stream import HTTPStream
 
 from .addresses import Proxies
+from .turns import Turns
 
 SIGN_IN_SECONDS = 5.0
-EACH_TURN = 4  # connections; some ten milliseconds while thousands come
+EACH_ROUND = 2  # connections; a few milliseconds while thousands come
 
 
 class Doorway:
@@ -34,7 +35,7 @@ class Doorway:
         self._each: dict[str, int] = {}
         self.connections: set[GuardedServer] = set()
         self._shut = False
-        self._next: deque[asyncio.Future[None]] = deque()
+        self.beginning = Turns(EACH_ROUND)
 
     @property
     def waiting(self) -> int:
@@ -68,23 +69,6 @@ class Doorway:
             self._each[address] = left
         else:
             self._each.pop(address, None)
-
-    async def turn(self) -> None:
-        """Wait until one may begin."""
-        loop = asyncio.get_running_loop()
-        if not self._next:
-            loop.call_soon(self._call_in)
-        mine: asyncio.Future[None] = loop.create_future()
-        self._next.append(mine)
-        await mine
-
-    def _call_in(self) -> None:
-        for _ in range(min(EACH_TURN, len(self._next))):
-            mine = self._next.popleft()
-            if not mine.done():
-                mine.set_result(None)
-        if self._next:
-            asyncio.get_running_loop().call_soon(self._call_in)
 
     async def shut(self, grace: float) -> None:
         """Nobody comes in any more; who is here has to be gone after `grace` seconds."""
@@ -120,7 +104,7 @@ class GuardedServer(TCPServer):
         doorway.connections.add(self)
         self._timer = self.loop.call_later(doorway.seconds, self._late)
         try:
-            await doorway.turn()
+            await doorway.beginning.turn()
             await super().run()
         finally:
             self.signed_in()

@@ -28,8 +28,11 @@ from .limits import Limits
 from .party_watch import PartyWatch
 from .pools import Pools
 from .session import Session
+from .turns import Turns
 
-BROADCAST_SLICE = 250  # sockets written to before others get their turn
+SIGN_INS = 16  # under way at once: the store answers them together, and then they go on together
+HASTY_EACH_ROUND = 16  # messages: half a millisecond
+BROADCAST_SLICE = 100  # sockets written to before others get their turn
 _log = logging.getLogger(__name__)
 
 
@@ -74,8 +77,10 @@ class Hub:
         self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
         self.sessions: dict[str, Session] = {}
         self.draining = False
+        self.hasty = Turns(HASTY_EACH_ROUND)  # messages of clients that send several at once
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.observe)
         self.allocation, self.limits = allocation, limits
+        self.signing_in = asyncio.Semaphore(SIGN_INS)
         self.opening: set[asyncio.Task[Any]] = set()  # sockets on their way in
         self.stale_states = False
         self.parties = PartyWatch()

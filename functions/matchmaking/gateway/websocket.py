@@ -21,6 +21,7 @@ from .sign_in import Identity, bearer, redeem_ticket
 
 PATH = "/ws/"
 REFUSED_GRACE = 1.0  # s for a refused client to answer the close
+HASTY = 0.02  # s; a message that follows the last one sooner waits its turn
 DRAINING_RETRY = 1.0  # s after which a client that came to a gateway on its way out should try again
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ async def _open(services: Services, socket: Socket, address: str) -> Session | N
     assert task is not None  # noqa: S101 - a coroutine that runs has one
     services.hub.opening.add(task)
     try:
-        return await _sign_in(services, socket, offer, address)
+        async with services.hub.signing_in:
+            return await _sign_in(services, socket, offer, address)
     except SignInError as error:
         code, why = CloseCode.FORBIDDEN if error.forbidden else CloseCode.UNAUTHORIZED, str(error)
     except ShutOutError as error:
@@ -100,8 +102,13 @@ async def _sign_in(services: Services, socket: Socket, offer: Offer, address: st
 
 async def _serve(services: Services, socket: Socket, session: Session) -> None:
     try:
+        heard = 0.0
         while True:
-            session.receive(await socket.receive())
+            frame = await socket.receive()
+            if time.monotonic() - heard < HASTY:
+                await services.hub.hasty.turn()
+            heard = time.monotonic()
+            session.receive(frame)
             if session.unsent:
                 await session.caught_up()
     except DisconnectedError:
