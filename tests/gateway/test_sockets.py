@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio
 import websockets
 
+from matchmaking.gateway import session as session_module
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.store.connect import open_store
 from support.gateways import Gateway, Player, gateway, matcher
@@ -210,6 +211,28 @@ async def test_fragments_without_end_are_cut_off(served: Gateway) -> None:
                 await alice.socket.send(endless())
 
 
+async def test_who_goes_on_after_being_closed_for_fragments_without_end_is_not_listened_to(served: Gateway, signer: Signer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.settings.port)
+    lines = (
+        "GET /ws/alice HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}", "Sec-WebSocket-Protocol: gsm.v1",
+        f"Authorization: Bearer {signer.token('alice')}",
+    )  # fmt: skip
+    writer.write("\r\n".join((*lines, "", "")).encode())
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    sent, head = 0, b"\x01"
+    cut = False
+    while sent < 64 * 2**20 and not cut:
+        writer.write(head + b"\xfe\x40\x00" + bytes(4) + b"x" * 0x4000)  # masked with zeros
+        sent, head = sent + 0x4000, b"\x00"
+        try:
+            await asyncio.wait_for(writer.drain(), 20)
+        except ConnectionError:
+            cut = True
+    assert cut
+    writer.transport.abort()
+
+
 async def test_compression_is_not_negotiated(served: Gateway) -> None:
     async with served.player("alice", compression="deflate") as alice:
         assert "Sec-WebSocket-Extensions" not in alice.socket.response.headers
@@ -323,7 +346,15 @@ async def test_silent_clients_are_closed(redis_url: str, signer: Signer) -> None
         assert (await alice.closed())[0] == 4408
 
 
-async def test_who_does_not_read_is_cut_off_and_nobody_else_misses_anything(served: Gateway, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    "off", [{"WRITE_DEADLINE": 3600.0}, {"UNSENT_MESSAGES": 10**9, "UNSENT_BYTES": 10**12}]
+)  # each bound alone is enough
+async def test_who_does_not_read_is_cut_off_and_nobody_else_misses_anything(
+    served: Gateway, redis_url: str, monkeypatch: pytest.MonkeyPatch, off: dict[str, float]
+) -> None:
+    for name, value in off.items():
+        monkeypatch.setattr(session_module, name, value)
+
     async def cut_off() -> bool:
         async with httpx.AsyncClient() as client:
             page = (await client.get(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")).text
