@@ -18,21 +18,26 @@ class Turns:
 
     def __init__(self, each_round: int) -> None:
         self._each_round = each_round
+        self._taken = 0  # of this round's turns
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def turn(self) -> None:
         """Wait for one's turn."""
         loop = asyncio.get_running_loop()
-        if not self._queue:
+        if not self._taken:
             loop.call_soon(self._let_in)
+        if self._taken < self._each_round and not self._queue:
+            self._taken += 1
+            return
         mine: asyncio.Future[None] = loop.create_future()
         self._queue.append(mine)
         await mine
 
     def _let_in(self) -> None:
-        for _ in range(min(self._each_round, len(self._queue))):
+        self._taken = min(self._each_round, len(self._queue))
+        for _ in range(self._taken):
             mine = self._queue.popleft()
             if not mine.done():  # else its task was cancelled
                 mine.set_result(None)
-        if self._queue:
+        if self._taken:
             asyncio.get_running_loop().call_soon(self._let_in)

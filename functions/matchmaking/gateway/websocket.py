@@ -105,9 +105,10 @@ async def _serve(services: Services, socket: Socket, session: Session) -> None:
         heard = 0.0
         while True:
             frame = await socket.receive()
-            if time.monotonic() - heard < HASTY:
+            now = time.monotonic()
+            if now - heard < HASTY:
                 await services.hub.hasty.turn()
-            heard = time.monotonic()
+            heard = now
             session.receive(frame)
             if session.unsent:
                 await session.caught_up()
