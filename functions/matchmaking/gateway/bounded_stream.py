@@ -54,7 +54,8 @@ class Wire:
 
     def write(self, frame: bytes) -> None:
         """Hand a frame to the transport, which never waits; after the connection's end to nobody."""
-        if self._stream.connection.state is not ConnectionState.OPEN:
+        connection = getattr(self._stream, "connection", None)  # none if the client was gone before its handshake was answered
+        if connection is None or connection.state is not ConnectionState.OPEN:
             return  # nothing may follow a close frame
         try:
             self._server.writer.write(frame)
