@@ -44,7 +44,7 @@ image:
 # The cluster that KUBECONFIG names must have KEDA, and the image E2E_IMAGE on its nodes.
 e2e: $(VENV)/installed
 	@if [ -n "$$KUBECONFIG" ]; then \
-	  E2E_IMAGE=$(E2E_IMAGE) $(BIN)/pytest --durations 15 $(E2E_TESTS); \
+	  E2E_IMAGE=$(E2E_IMAGE) $(BIN)/pytest --timeout 300 --durations 15 $(E2E_TESTS); \
 	elif [ -x $(CLUSTER) ]; then \
 	  CLUSTER_HPA_PERIOD=5s $(CLUSTER) up && \
 	  $(CLUSTER) build . $(E2E_IMAGE) --build-arg PYTHON_IMAGE=localhost/python:3.11 && \
