@@ -75,7 +75,6 @@ class Job:
         self.report = Report()
         self._store, self._pool, self._region, self._stop = store, pool, region, stop
         self._rules: PoolRules | None = None
-        self._revision = 0
         self._copies: dict[tuple[str, str], QueueCopy] = {}
         self._neighbors: dict[tuple[str, str], NeighborCopy] = {}
         self._random = Random(secrets.randbits(64))
@@ -181,9 +180,8 @@ class Job:
             raise UnknownPoolError(f"there is no pool `{self._pool}`")
         if found[1].region(self._region) is None:
             raise UnknownPoolError(f"pool `{self._pool}` has no region `{self._region}`")
-        if self._rules is not None and found[0] == self._revision:
+        if found[1] == self._rules:  # not by revision: a pool that is deleted and declared anew begins at the first one again
             return self._rules  # the same object: what rounds remember of the tickets is remembered for it
-        self._revision = found[0]
         return found[1]
 
     async def _follow(self, longest: float) -> None:
