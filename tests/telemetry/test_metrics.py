@@ -98,13 +98,28 @@ def test_what_all_share_is_exported_from_a_reading() -> None:
 def test_a_reading_that_is_old_or_given_up_is_not_exported() -> None:
     registry = CollectorRegistry()
     collector = SharedCollector(registry)
-    assert not samples(registry), "nothing was read yet"
+    nothing = {("game_exporter", frozenset[tuple[str, str]]()): 0.0}
+    assert samples(registry) == nothing, "nothing was read yet"
     collector.show(Reading(connected=1), time.monotonic() - FRESH - 0.1)
-    assert not samples(registry), "its gateway lost Redis or the lease"
+    assert samples(registry) == nothing, "its gateway lost Redis or the lease"
     collector.show(Reading(connected=1), time.monotonic())
-    assert value(registry, "game_players_connected") == 1
+    assert value(registry, "game_players_connected") == value(registry, "game_exporter") == 1
     collector.show(None, 0.0)
-    assert not samples(registry)
+    assert samples(registry) == nothing
+
+
+def test_a_scrape_that_began_before_the_lease_was_lost_says_one_thing_to_its_end() -> None:
+    registry = CollectorRegistry()
+    collector = SharedCollector(registry)
+    for first, then, exporting in ((Reading(connected=1), None, True), (None, Reading(connected=1), False)):
+        collector.show(first, time.monotonic())
+        scrape = collector.collect()
+        families = [next(scrape)]
+        collector.show(then, time.monotonic())
+        families += scrape
+        found = {family.name: sum(sample.value for sample in family.samples) for family in families}
+        assert found["game_exporter"] == exporting
+        assert ("game_players_connected" in found) == exporting
 
 
 def test_every_metric_of_a_gateway_and_of_the_store_is_exported() -> None:

@@ -23,12 +23,10 @@ EXPORT_EVERY = 1.0  # s
 async def export_shared(hub: Hub) -> None:
     """Ask for the lease; with it, read everything and show it at the next scrape."""
     began = time.monotonic()
-    holds = await hub.store.elect(hub.id)
-    if holds:
+    if await hub.store.elect(hub.id):
         hub.metrics.shared.show(await read_shared(hub.store, hub.pools.revisions()), began)
     else:
         hub.metrics.shared.show(None, began)
-    hub.metrics.exporter.set(holds)
 
 
 async def measure_sockets(hub: Hub) -> None:

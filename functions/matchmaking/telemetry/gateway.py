@@ -52,7 +52,6 @@ class GatewayMetrics:
         self.relayed = make.counter(metrics.RELAYED)
         self.ended = make.counter(metrics.SWEPT)
         self.loop_lag = make.gauge(metrics.LOOP_LAG)
-        self.exporter = make.gauge(metrics.EXPORTER)
         make.gauge(metrics.CAPACITY).set(capacity)
         make.gauge(metrics.BUILD).labels(__version__, platform.python_version()).set(1)
         self._start_at_zero()

@@ -1,7 +1,8 @@
 """What all gateways share, as the store knows it: read by the gateway that holds the lease, exported at the next scrape.
 
-A scrape runs in a thread of its own and only looks at the latest reading. A reading that is older than `FRESH` is not shown: its gateway has lost Redis or
-its lease, and another one exports.
+A scrape runs in a thread of its own and only looks at the latest reading, once: whether this gateway exports (`game_exporter`) and what it exports come from that
+same look, so no scrape shows the one without the other. A reading that is older than `FRESH` is not shown: its gateway has lost Redis or its lease, and another
+one exports.
 """
 
 import time
@@ -25,8 +26,7 @@ class SharedCollector(Collector):
     """Exports the latest reading."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._reading: Reading | None = None
-        self._read_at = float("-inf")
+        self._shown: tuple[Reading | None, float] = (None, float("-inf"))  # replaced whole: a scrape must not see half of a change
         registry.register(self)
 
     def describe(self) -> Iterable[Family]:
@@ -34,13 +34,15 @@ class SharedCollector(Collector):
         return ()
 
     def show(self, reading: Reading | None, read_at: float) -> None:
-        """Export this from now on; `read_at` is the monotonic time at which the reading began."""
-        self._reading, self._read_at = reading, read_at
+        """Export this from now on, or nothing; `read_at` is the monotonic time at which the reading began."""
+        self._shown = (reading, read_at)
 
     def collect(self) -> Iterator[Family]:
         """Called at each scrape."""
-        reading = self._reading
-        if reading is None or time.monotonic() - self._read_at > FRESH:
+        reading, read_at = self._shown
+        exports = reading is not None and time.monotonic() - read_at <= FRESH
+        yield _gauge(metrics.EXPORTER, {(): exports})
+        if reading is None or not exports:
             return
         for metric, own in _OWN.items():
             yield _counted(metric, own, reading)
