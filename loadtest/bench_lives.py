@@ -5,7 +5,8 @@
 Starts `matchmaking dev` without bots on free ports of the loopback address. This one process plays the players (with the Python client), the allocator and the game
 servers (raw HTTP). Prints
 
-- lives completed per minute, and the gateway's share of one core meanwhile (in `dev` its process holds the autoscaler, too);
+- lives completed per minute, and the share of one core of each process meanwhile (in `dev` the gateway's process holds the autoscaler, too; the load generator is
+  this one: if it is near a core, it is what limits the lives);
 - from the last `match_accept` to `ready`, and from the result to `completed`, on the client;
 - then, with sessions that run: from `POST …/state` to the players' sockets at so many updates per second.
 
@@ -48,6 +49,7 @@ spec:
 """
 TARGETS = {"lives": 2000.0, "gateway": 60.0, "update": 50.0}  # per minute, % of one core, ms (p99)
 CONNECTIONS = 32  # of the game servers to the gateway
+EARLY = 0.05  # s; a server that reports before its match is ready tries again after it
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -105,6 +107,7 @@ class Lives:
         self.ready_ms: list[float] = []
         self.end_ms: list[float] = []
         self.update_ms: list[float] = []
+        self.early = 0
         self.running: list[str] = []
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -126,10 +129,12 @@ class Lives:
         writer.close()
 
     async def play(self, match: str) -> None:
-        """A game server's part."""
+        """A game server's part; no real one is up sooner than its match is ready, of which it hears a moment before."""
+        await asyncio.sleep(EARLY)
         for turn in range(3 if self.play_on else 1):
             while await self.api.post(f"/api/v1/sessions/{match}/state", {"state": {"turn": turn, "score": [turn, 0]}}) == 409:
-                await asyncio.sleep(0.01)  # it is told of the match a moment before the session is ready
+                self.early += 1
+                await asyncio.sleep(EARLY)
         if not self.play_on:
             self.running.append(match)
             return
@@ -179,17 +184,21 @@ async def measure(arguments: argparse.Namespace, port: int, process: psutil.Proc
         lives.completed.clear()
         lives.ready_ms.clear()
         lives.end_ms.clear()
-        cpu, started = sum(process.cpu_times()[:2]), time.perf_counter()
+        lives.early = 0
+        processes = {"gateway": process, **{role(child): child for child in process.children()}, "load generator": psutil.Process()}
+        before, started = {name: busy(each) for name, each in processes.items()}, time.perf_counter()
         for turn in range(round(rate * arguments.seconds)):
             await asyncio.sleep(max(0.0, started + turn / rate - time.perf_counter()))
             lives.spawn(lives.pair())
         wall = time.perf_counter() - started
-        share = (sum(process.cpu_times()[:2]) - cpu) / wall * 100
-        done = len(lives.completed)
+        shares = {name: (busy(each) - before[name]) / wall * 100 for name, each in processes.items() if each.is_running()}
+        done, early = len(lives.completed), lives.early
         await asyncio.sleep(2)
         print(f"{arguments.lives} lives per minute were begun for {wall:.0f} s; {os.cpu_count()} cores")
         line("lives completed per minute", done / wall * 60, "", TARGETS["lives"] * 0.98, more=True)
-        line("gateway: share of one core", share, "%", TARGETS["gateway"])
+        for name, share in shares.items():
+            line(f"{name}: share of one core", share, "%", TARGETS.get(name))
+        line("states that were refused because their match was not ready, per life", early / max(1, done), "")
         line("match_found → ready on the client, p50", percentile(lives.ready_ms, 50), "ms")
         line("match_found → ready on the client, p99", percentile(lives.ready_ms, 99), "ms")
         line("result posted → completed on the client, p99", percentile(lives.end_ms, 99), "ms")
@@ -221,6 +230,17 @@ async def updates(arguments: argparse.Namespace, lives: Lives) -> None:
     line("of which reached the sockets (others were overtaken by newer ones)", heard / max(1, sent) * 100, "%")
     line("POST …/state → the players' sockets, p50", percentile(lives.update_ms, 50), "ms")
     line("POST …/state → the players' sockets, p99", percentile(lives.update_ms, 99), "ms", TARGETS["update"])
+
+
+def role(process: psutil.Process) -> str:
+    """What one of the system's processes does."""
+    words = process.cmdline()
+    return next((word for word in words if word in ("gateway", "matcher")), Path(words[0]).name if words else "")
+
+
+def busy(process: psutil.Process) -> float:
+    """Seconds of CPU."""
+    return float(sum(process.cpu_times()[:2]))
 
 
 def percentile(values: Sequence[float], q: float) -> float:

@@ -17,6 +17,7 @@ from matchmaking.protocol.identifiers import valid_player_id
 from matchmaking.store.interface import SIGN_OUT_SECONDS, Store
 
 from .errors import ConfigurationError, SignInError
+from .known_tokens import KnownTokens
 from .signing_keys import SigningKeys
 
 LEEWAY = 5  # s; clocks differ
@@ -42,6 +43,7 @@ class Verifier:
         if not issuer:
             raise ConfigurationError("set MATCHMAKING_ISSUER to the `iss` of the tokens to accept")
         self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._known: KnownTokens[Identity] = KnownTokens()
 
     async def verify(self, token: str) -> Identity:
         """Check a token.
@@ -52,6 +54,9 @@ class Verifier:
         """
         if len(token) > LONGEST_TOKEN:
             raise SignInError("the token is too long")
+        known = self._known.find(token, self._keys.generation, time.time())
+        if known is not None:
+            return known
         try:
             key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
             if key is None:
@@ -77,7 +82,10 @@ class Verifier:
             raise SignInError("the token's `sub` is no player id: 1 to 64 of letters, digits and _.@|+=~:-")
         if time.time() - issued > SIGN_OUT_SECONDS:
             raise SignInError("the token was issued more than 30 days ago; get a new one")
-        return Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset(), int(issued * 1000))
+        identity = Identity(subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset(), int(issued * 1000))
+        if "iat" in claims:  # else the next check may find a later moment of issue
+            self._known.note(token, self._keys.generation, identity, min(int(claims["exp"]) + LEEWAY, issued + SIGN_OUT_SECONDS))
+        return identity
 
 
 def _issued(claims: Mapping[str, Any]) -> float:

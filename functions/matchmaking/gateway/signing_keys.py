@@ -33,6 +33,9 @@ class SigningKeys:
         source: a path, or an `https://` (or `http://`) URL.
         retry: seconds between two looks for an unknown key.
 
+    Attributes:
+        generation: another number whenever the keys are others.
+
     Raises:
         ConfigurationError: the source is a file and cannot be read, or has no key that could be used.
     """
@@ -40,11 +43,13 @@ class SigningKeys:
     def __init__(self, source: str, client: httpx.AsyncClient, retry: float = RETRY) -> None:
         self._source, self._client, self._retry = source, client, retry
         self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._text: str | None = None
+        self.generation = 0
         self._looked = -retry
         self._reading = asyncio.Lock()
         if not self._remote:
             try:
-                self._keys = _usable(Path(source).read_text(), source)
+                self._take(Path(source).read_text())
             except (OSError, ConfigurationError) as error:
                 raise ConfigurationError(f"MATCHMAKING_JWKS_FILE: {error}") from error
             self._looked = time.monotonic()
@@ -74,11 +79,17 @@ class SigningKeys:
                 return
             self._looked = time.monotonic()
             try:
-                self._keys = _usable(await self._read(), self._source)
+                self._take(await self._read())
             except (httpx.HTTPError, OSError, ConfigurationError) as error:
                 happened(
                     _log, "signing keys not read", level=logging.WARNING, url=self._source, error=f"{type(error).__name__}: {error}"[:200]
                 )
+
+    def _take(self, text: str) -> None:
+        if text != self._text:
+            self._keys = _usable(text, self._source)
+            self._text = text
+            self.generation += 1
 
     async def keep_fresh(self) -> None:
         """Read a URL now and then, for ever."""
