@@ -45,9 +45,6 @@ async def test_redis_killed_with_its_pod_comes_back_with_every_ticket(release: R
         await all_connected(players)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="a gateway sometimes stays unready after Redis was replaced, seen once; then two gateways are never ready here"
-)
 async def test_a_gateway_killed_hard_costs_a_reconnect(release: Release, url: str) -> None:
     async with waiting_players(release, url, 40) as players:
         victim = release.namespace.pods("gateway")[0]["metadata"]["name"]

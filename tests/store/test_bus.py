@@ -1,11 +1,14 @@
 """The gateway's subscription on a real Redis that drops it."""
 
 import asyncio
+import itertools
+import logging
 
 import pytest
 
 from matchmaking.store import bus as bus_module
 from matchmaking.store.bus import Bus
+from matchmaking.store.errors import StoreError
 from matchmaking.store.redis_store import RedisStore
 from support.redis_server import RedisServer
 
@@ -44,6 +47,59 @@ async def test_a_crowd_is_subscribed_to_by_few_commands_even_while_the_gateways_
             for player in players:
                 assert client.publish(f"player:{player}:updates", b"x") == 1
             assert {await asyncio.wait_for(heard.get(), 10) for _ in players} == {f"player:{player}:updates" for player in players}
+
+
+async def test_a_redis_that_is_replaced_while_players_come_and_go_is_heard_again(
+    redis_server: RedisServer, redis_url: str, store: RedisStore
+) -> None:
+    resynced = asyncio.Event()
+    async with Bus(redis_url, store, "gw-1", lambda *_: None, resynced.set, lambda _: None) as bus:
+
+        async def comes_and_goes(player: str) -> None:
+            for stay in itertools.cycle((0.01, 0.03, 0.05)):
+                try:
+                    await bus.subscribe(player)
+                except StoreError:
+                    await asyncio.sleep(stay)
+                    continue
+                await asyncio.sleep(stay)
+                bus.unsubscribe(player)
+
+        async with asyncio.TaskGroup() as group:
+            players = [group.create_task(comes_and_goes(f"player-{i}")) for i in range(30)]
+            for pause in (0.1, 0.5, 0.9):
+                await asyncio.sleep(0.3)
+                redis_server.kill()
+                resynced.clear()
+                await asyncio.sleep(pause)
+                await asyncio.to_thread(redis_server.start)
+                await asyncio.wait_for(resynced.wait(), 20)
+                async with asyncio.timeout(20):
+                    while not bus.healthy:
+                        await asyncio.sleep(0.05)
+            for player in players:
+                player.cancel()
+
+
+async def test_a_fault_in_what_is_done_with_a_message_costs_a_subscription_not_the_bus(
+    redis_server: RedisServer, redis_url: str, store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard, resynced = asyncio.Queue[bytes](), asyncio.Event()
+
+    def on_message(_: str, data: bytes) -> None:
+        if data == b"poison":
+            raise ZeroDivisionError
+        heard.put_nowait(data)
+
+    async with Bus(redis_url, store, "gw-1", on_message, resynced.set, lambda _: None) as bus:
+        await bus.subscribe("alice")
+        with redis_server.client() as client:
+            assert client.publish("player:alice:updates", b"poison") == 1
+            await asyncio.wait_for(resynced.wait(), 10)
+            while not client.publish("player:alice:updates", b"food"):
+                await asyncio.sleep(0.05)
+        assert await asyncio.wait_for(heard.get(), 10) == b"food"
+    assert [record.levelno for record in caplog.records if record.name == bus_module.__name__] == [logging.ERROR]
 
 
 async def test_who_comes_back_in_the_same_moment_is_heard(redis_server: RedisServer, redis_url: str, store: RedisStore) -> None:

@@ -1,16 +1,21 @@
 """One subscription for a whole gateway: players' channels, the broadcast channels, and the gateway's own.
 
 A subscription can die without a word (the client library counts no pongs), so the gateway publishes a canary to itself every `CANARY_EVERY` seconds; when
-one that Redis took has not come back after `CANARY_LATE`, the connection is dropped and made anew. (A Redis or a gateway that is slow as a whole is no reason: dropping
-subscriptions would only add to its work.) The library makes lost connections anew by itself, too, and says nothing: but Redis then confirms the
-gateway's own channel once more, and, as all channels are subscribed by one command, the others with it. What was published in between is lost: `on_resync` is
-called, and the gateway reads its players' outboxes. So a lost publication costs time, never an event, and less than two seconds.
+one that Redis took has not come back after `CANARY_LATE`, the subscription is given up. (A Redis or a gateway that is slow as a whole is no reason: dropping
+subscriptions would only add to its work.)
+
+A subscription lives exactly as long as its connection: whatever ends it, the next one is a new object on a new connection that asks for every channel in one
+command. The library would make lost connections anew by itself, under the task that reads and under one that writes at the same time, and then one of the two
+reads a connection to which nothing is sent any more; so it is told never to retry, and nothing is written to a connection that is lost.
+What was published in between is lost: `on_resync` is called, and the gateway reads its players' outboxes. So a lost publication costs time, never an event,
+and less than two seconds.
 
 Thousands of players who come at once are subscribed to by few commands: all that are asked for while one is under way go into the next.
 """
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -28,11 +33,15 @@ from .tasks import end_tasks
 CANARY_EVERY = 0.5  # s from one that came to the next
 CANARY_LATE = 1.0  # s from Redis' answer that it was published; with the period, what an event in a dead subscription waits at most
 UNHEALTHY = 3.0  # s without a canary, whatever the reason
+BEGUN_WITHIN = 5.0  # s from the connection's beginning to its first channel's confirmation
+AGAIN_AFTER = 0.2  # s
 CONFIRMED_WITHIN = 1.0  # s; a command that a lost connection swallowed is sent again
 SUBSCRIBE_TRIES = 5
 CANARY = "canary"
 
 OnMessage = Callable[[str, bytes], None]
+
+_log = logging.getLogger(__name__)
 
 
 class Bus:
@@ -59,7 +68,8 @@ class Bus:
         self._client = client
         self._store = store
         self._own = keys.gateway_channel(gateway)
-        self._pubsub: Any = client.pubsub()
+        self._pubsub: Any = None
+        self._hearing: asyncio.Task[None] | None = None
         self._on_message, self._on_resync, self._on_canary = on_message, on_resync, on_canary
         self._users: dict[str, int] = {}
         self._confirmations: dict[str, asyncio.Future[None]] = {}
@@ -75,9 +85,7 @@ class Bus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await end_tasks([*self._tasks, *([self._asking] if self._asking else [])])
-        with contextlib.suppress(RedisError, OSError):
-            await self._pubsub.aclose()
+        await end_tasks([*self._tasks, *(task for task in (self._hearing, self._asking) if task)])
         await close_client(self._client)
 
     @property
@@ -124,19 +132,23 @@ class Bus:
             self._asking = asyncio.ensure_future(self._ask_redis())
 
     async def _ask_redis(self) -> None:
-        await self._begun.wait()  # two that connect at once would get a connection each, and one is never read
         while self._asked:
-            asked, self._asked = self._asked, {}
+            await self._begun.wait()
+            pubsub, asked, self._asked = self._pubsub, self._asked, {}
+            if pubsub is None or not pubsub.connection.is_connected:
+                self._asked = {**asked, **self._asked}
+                await asyncio.sleep(AGAIN_AFTER)
+                continue
             wanted = [channel for channel, wants in asked.items() if wants]
             unwanted = [channel for channel, wants in asked.items() if not wants]
             try:
                 if unwanted:
-                    await self._pubsub.unsubscribe(*unwanted)
-                if wanted:
-                    await self._pubsub.subscribe(*wanted)
+                    await pubsub.unsubscribe(*unwanted)
+                if wanted and pubsub.connection.is_connected:
+                    await pubsub.subscribe(*wanted)
             except (RedisError, OSError) as error:
-                self._broken = True
                 self._refuse(wanted, translate(error))
+                self._give_up()
 
     def _refuse(self, channels: list[str], error: StoreError) -> None:
         for channel in channels:
@@ -147,16 +159,35 @@ class Bus:
 
     async def _listen(self) -> None:
         while True:
-            try:
-                if not self._pubsub.subscribed:
-                    await self._pubsub.subscribe(self._own, keys.QUEUE_STATUS_CHANNEL, keys.ANNOUNCEMENTS_CHANNEL)
-                message = await self._pubsub.get_message(ignore_subscribe_messages=False, timeout=None)
-            except (RedisError, OSError):
-                self._broken = True
-                await asyncio.sleep(0.2)  # the library subscribes to everything again once it is connected
-                continue
-            if message is not None:
-                self._handle(message)
+            self._hearing = asyncio.ensure_future(self._hear())
+            await asyncio.wait((self._hearing,))
+            self._broken = True
+            self._begun.clear()
+            error = None if self._hearing.cancelled() else self._hearing.exception()
+            if error is not None and not isinstance(error, RedisError | OSError):
+                _log.error("a subscription ended by a fault of our own", exc_info=error)
+            await asyncio.sleep(AGAIN_AFTER)
+
+    async def _hear(self) -> None:
+        """One subscription, from its connection to whatever ends it."""
+        pubsub: Any = self._client.pubsub()
+        try:
+            self._asked.clear()  # all that was asked for is in this command
+            await pubsub.subscribe(self._own, keys.QUEUE_STATUS_CHANNEL, keys.ANNOUNCEMENTS_CHANNEL, *self._users)
+            self._pubsub = pubsub
+            while pubsub.connection.is_connected:
+                message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=None)
+                if message is not None:
+                    self._handle(message)
+        finally:
+            self._pubsub = None
+            with contextlib.suppress(RedisError, OSError):
+                await pubsub.aclose()
+
+    def _give_up(self) -> None:
+        """End the subscription; `_listen` makes another."""
+        if self._hearing is not None:
+            self._hearing.cancel()
 
     def _handle(self, message: dict[str, Any]) -> None:
         channel = message["channel"].decode()
@@ -182,29 +213,18 @@ class Bus:
         self._canary_came.set()
         with contextlib.suppress(ValueError):
             self._on_canary(max(0.0, self._heard - float(data.rpartition(b'"timestamp":"')[2].rstrip(b'"}'))))
-        if self._broken:
-            self._broken = False
-            self._on_resync()
+        self._broken = False
 
     async def _watch(self) -> None:
         while True:
-            await self._begun.wait()
-            self._canary_came.clear()
             try:
+                await asyncio.wait_for(self._begun.wait(), BEGUN_WITHIN)
+                self._canary_came.clear()
                 await self._store.publish(self._own, CANARY, b"{}", f"{time.monotonic():.6f}")
-            except StoreError:  # nothing is published at all now
-                await asyncio.sleep(CANARY_EVERY)
-                continue
-            try:
                 await asyncio.wait_for(self._canary_came.wait(), CANARY_LATE)
+            except StoreError:  # nothing is published at all now
+                pass
             except TimeoutError:
                 self._broken = True
-                await self._drop()
-            else:
-                await asyncio.sleep(CANARY_EVERY)
-
-    async def _drop(self) -> None:
-        connection = self._pubsub.connection
-        if connection is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await connection.disconnect()
+                self._give_up()
+            await asyncio.sleep(CANARY_EVERY)

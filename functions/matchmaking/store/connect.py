@@ -15,7 +15,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 
 from matchmaking.core.errors import MatchmakingError
 
@@ -89,7 +89,7 @@ def _host(text: str, default: int) -> tuple[str, int]:
 
 
 def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisCluster":
-    """A client for calls, or one for a subscription (which waits without a time-out and keeps TCP alive instead)."""
+    """A client for calls, or one for a subscription (which waits without a time-out, keeps TCP alive instead, and never connects again by itself: see `bus`)."""
     options: dict[str, Any] = {
         "username": url.username,
         "password": url.password,
@@ -102,7 +102,9 @@ def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisClu
         options["ssl"] = True
     if url.scheme.endswith("+cluster") and not subscriber:  # every node of a cluster hears every publication
         return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in url.hosts], **options)
-    options["retry"] = Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES)
+    options["retry"] = (
+        Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES) if not subscriber else Retry(NoBackoff(), 0, supported_errors=())
+    )
     if url.scheme.endswith("+sentinel"):
         sentinel_options = {name: options[name] for name in ("socket_connect_timeout", "socket_keepalive")}
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
