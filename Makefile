@@ -14,7 +14,7 @@ CLUSTER ?= ../shared/cluster/cluster
 E2E_IMAGE ?= localhost/game-session-manager:e2e
 E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster tests/gateway/test_agones_on_a_cluster.py
 
-.PHONY: run test test-deep lint format image e2e bench bench-gateway prove fuzz lock clean
+.PHONY: run test test-deep lint format image e2e bench bench-gateway load prove fuzz lock clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
@@ -58,6 +58,11 @@ bench: $(VENV)/installed
 
 bench-gateway: $(VENV)/installed
 	$(BIN)/python loadtest/bench_gateway.py
+
+# Played players; LOAD: a scenario and its options, see `python -m loadtest.players --help`.
+LOAD ?= duel-rush --out load.html
+load: $(VENV)/installed
+	$(BIN)/python -m loadtest.players $(LOAD)
 
 prove: $(VENV)/installed
 	$(BIN)/python loadtest/prove_cuts.py

@@ -70,7 +70,8 @@ class GatewayProcess:
     """A `matchmaking gateway`; what it logs goes to `log`."""
 
     def __init__(self, redis_url: str, jwks_file: Path, log: Path, environment: dict[str, str]) -> None:
-        self.port, self.metrics_port, self.log = free_port(), free_port(), log
+        self.port = int(environment.get("MATCHMAKING_PORT", 0)) or free_port()
+        self.metrics_port, self.log = free_port(), log
         chosen = {
             "MATCHMAKING_REDIS_URL": redis_url,
             "MATCHMAKING_PORT": str(self.port),
@@ -128,7 +129,7 @@ class Deployment:
         self.gateways: list[GatewayProcess] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         words = [find_redis(), "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *redis_options]
-        self._start(words)
+        self.redis_process = self.start(words)
         self.redis = redis.Redis(port=self.redis_port)
         for _ in range(200):
             with suppress(redis.ConnectionError):
@@ -151,7 +152,7 @@ class Deployment:
     def add_matcher(self, pool: str = "duel", region: str = "local") -> "subprocess.Popen[bytes]":
         """Start a matcher."""
         environment = {**os.environ, "MATCHMAKING_REDIS_URL": self.redis_url, "MATCHMAKING_LOG_LEVEL": "WARNING"}
-        return self._start([sys.executable, "-m", "matchmaking.cli", "matcher", "--pool", pool, "--region", region], environment)
+        return self.start([sys.executable, "-m", "matchmaking.cli", "matcher", "--pool", pool, "--region", region], environment)
 
     async def keep_matcher(self, pool: str = "duel", region: str = "local") -> None:
         """Have one matcher running until cancelled: they end by themselves, and the autoscaler starts the next one."""
@@ -166,7 +167,8 @@ class Deployment:
         message = {"type": "announcement", "data": {"message": text}, "timestamp": "2031-05-06T07:08:09Z"}
         self.redis.publish("system:announcements", json.dumps({"channel": "system:announcements", "message": message}))
 
-    def _start(self, words: list[str], environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    def start(self, words: list[str], environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
+        """Start another process, which ends with the rest."""
         process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
         self._processes.append(process)
         return process

@@ -43,11 +43,21 @@ class Link:
         over: done when there will be no more sockets; its result is the error, if that was the reason.
     """
 
-    def __init__(self, urls: Sequence[str], tokens: TokenProvider, backoff: Backoff, random: Random, *, renewable: bool) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        tokens: TokenProvider,
+        backoff: Backoff,
+        random: Random,
+        *,
+        renewable: bool,
+        local_address: str | None = None,
+    ) -> None:
         self.said = Conversation()
         self.connections = self.resumed = 0
         self.opened_in = 0.0
         self._urls, self._tokens, self._backoff, self._random, self._renewable = urls, tokens, backoff, random, renewable
+        self._local_address = local_address
         self._loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = self._loop.create_future()
         self.over: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -134,7 +144,7 @@ class Link:
     async def _one_connection(self, url: str) -> Ending:
         self.said.opened()
         self._began = self._loop.time()
-        socket = await open_socket(url, await self._tokens(), self.said.position)
+        socket = await open_socket(url, await self._tokens(), self.said.position, self._local_address)
         if isinstance(socket, Ending):
             self.said.refusal = socket.meaning.what
             return socket

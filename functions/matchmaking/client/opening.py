@@ -41,11 +41,12 @@ def socket_url(base: str, player: str) -> str:
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, f"{parts.path.rstrip('/')}/ws/{quote(player, safe='')}", "", ""))
 
 
-async def open_socket(url: str, token: str, position: str | None) -> ClientConnection | Ending:
+async def open_socket(url: str, token: str, position: str | None, local_address: str | None = None) -> ClientConnection | Ending:
     """Open a socket, or say why that did not work.
 
     Args:
         position: the subprotocol that asks to resume, if there is anything to resume.
+        local_address: which of this machine's addresses to connect from.
 
     Compression and WebSocket pings are off: messages are small, and the protocol's own heartbeats see a dead peer.
     """
@@ -60,6 +61,7 @@ async def open_socket(url: str, token: str, position: str | None) -> ClientConne
             close_timeout=CLOSE_TIMEOUT,
             max_size=LARGEST_FRAME,
             proxy=None if _is_loopback(url) else True,
+            local_addr=(local_address, 0) if local_address else None,
         )
     except InvalidStatus as error:
         meaning = meaning_of_status(error.response.status_code)
