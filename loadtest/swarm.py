@@ -65,6 +65,8 @@ class Player:
 class Players:
     """All players of this process."""
 
+    player = Player
+
     def __init__(self) -> None:
         self.players: dict[str, Player] = {}
         self.announced: list[float] = []
@@ -85,7 +87,7 @@ class Players:
 
         async def one(index: int, name: str, token: str) -> None:
             nonlocal resumed
-            player = self.players.setdefault(name, Player(self, name, token))
+            player = self.players.setdefault(name, self.player(self, name, token))
             await asyncio.sleep(within * index / max(1, len(tokens)))
             for attempt in range(20):
                 try:
@@ -131,15 +133,21 @@ class Players:
 
 
 class Swarm:
-    """A process of players, seen from outside."""
+    """A process of players, seen from outside; `program` is what runs in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = __file__) -> None:
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid if self._process else 0
 
     async def start(self) -> None:
         """Start it."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=64 * 1024 * 1024
+            sys.executable, self._program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=64 * 1024 * 1024
         )
 
     async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
@@ -161,8 +169,13 @@ class Swarm:
 class Swarms:
     """Several processes; players are dealt out to them."""
 
-    def __init__(self, count: int) -> None:
-        self._swarms = [Swarm() for _ in range(count)]
+    def __init__(self, count: int, program: str = __file__) -> None:
+        self._swarms = [Swarm(program) for _ in range(count)]
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes."""
+        return [swarm.pid for swarm in self._swarms]
 
     async def __aenter__(self) -> Self:
         await asyncio.gather(*(swarm.start() for swarm in self._swarms))
@@ -197,8 +210,8 @@ def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-async def _serve() -> None:
-    players = Players()
+async def serve(players: Players) -> None:
+    """Do what the lines on the standard input say, until it ends."""
     reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
@@ -209,4 +222,4 @@ async def _serve() -> None:
 if __name__ == "__main__":
     raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+        runner.run(serve(Players()))
