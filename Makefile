@@ -53,6 +53,7 @@ e2e: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python loadtest/bench_duel.py
+	$(BIN)/python loadtest/bench_tickets.py
 	$(BIN)/python loadtest/bench_matching.py
 	$(BIN)/python loadtest/bench_metrics.py
 

@@ -2,10 +2,11 @@
 
     python loadtest/bench_tickets.py [--rates 100 1000 3000] [--seconds 10] [--waiting 50000] [--seed 1]
 
-One gateway, one matcher and one Redis run beside the load generator. Players are connected beforehand: what is counted is `queue_join` → `queue_joined` → `match_found`, and
-what goes on in between; not connecting. Prints for each rate the waits (from the moment the join was due) and the CPU seconds per 1,000 tickets by process (the load
-generator's beside them, not counted); and for the full queue the time from the matcher's exec until all its tickets are matched and committed, and until all players'
-outboxes hold their match. The tickets of the full queue are put in through the store itself, by two scripts each, as a gateway does it: no black box, like `bench_store.py`.
+One gateway, one matcher and one Redis run beside the load generator. Players are connected beforehand: what is counted is `queue_join` → `queue_joined` →
+`match_found`, and what goes on in between; not connecting. Prints for each rate the waits (from the moment the join was due) and the CPU seconds per 1,000
+tickets by process (the load generator's beside them, not counted); and for the full queue the time from the matcher's exec until all its tickets are matched
+and committed, and until all players' outboxes hold their match. The tickets of the full queue are put in through the store itself, as a gateway does it: no
+black box, like `bench_store.py`.
 
 Stops by itself, and sends nothing beyond loopback.
 """
@@ -32,6 +33,7 @@ IN_PLAY = 1.5  # s of joins for which there are players
 ALL, P99 = 0.30, 100.0  # s of CPU per 1,000 tickets in all; ms at PROMISED joins/s
 PROMISED = 1000
 COMMITTED, DELIVERED = 1.0, 2.5  # s, of 50,000 waiting tickets
+FEW = 10  # tickets without anybody near enough
 LOOK = 0.005  # s between looks at a queue that empties
 QUEUE, OUTBOX = "pool:{duel}:queue:local:ranked:waiting", "pool:{duel}:outbox"
 
@@ -82,9 +84,8 @@ async def at_rate(table: Table, rate: int, seconds: float, seed: int) -> None:
             result = await load
     waits, spent = result["waits"], {name: after[name] - before[name] for name in after}
     per = 1000 / max(1, result["joins"])
-    print(
-        f"--- {rate} joins/s for {seconds:g} s: {result['joins']} joined, {len(waits)} matched, {result['skipped']} joins without a free player, errors {result['errors']}; heard {result['heard']}"
-    )
+    came = f"{result['joins']} joined, {len(waits)} matched, {result['skipped']} joins without a free player"
+    print(f"--- {rate} joins/s for {seconds:g} s: {came}; errors {result['errors']}; heard {result['heard']}")
     for q in (50, 95, 99):
         target = P99 if q == 99 and rate == PROMISED else None
         table.line(f"{rate}/s: join due → match_found, p{q}", percentile(waits, q) * 1000, "ms", target)
@@ -127,15 +128,17 @@ async def full_queue(table: Table, count: int, seed: int) -> None:
         matcher = psutil.Process(running.add_matcher().pid)
         committed = delivered = read = 0.0
         while not delivered and time.perf_counter() - began < 60:
-            time.sleep(LOOK)  # nothing else runs here
+            await asyncio.sleep(LOOK)
             looked = time.perf_counter() - began
             left, entries = running.redis.zcard(QUEUE), running.redis.xlen(OUTBOX)
             read = read or (looked if left < count else 0.0)
-            committed = committed or (looked if left <= 1 else 0.0)
+            committed = committed or (looked if left <= FEW else 0.0)
             delivered = looked if committed and not entries else 0.0
         spent, redis_spent = sum(matcher.cpu_times()[:2]), sum(redis.cpu_times()[:2]) - redis_before
         matches = int(running.redis.hget("pool:{duel}:queue:local:ranked:statistics", "matches") or 0)
-    print(f"--- {waiting} tickets wait, a matcher starts: {matches} matches, {left} left, {entries} to relay, {time.perf_counter() - began:.1f} s")
+    print(
+        f"--- {waiting} tickets wait, a matcher starts: {matches} matches, {left} left, {entries} to relay, {time.perf_counter() - began:.1f} s"
+    )
     table.line("exec → the first match committed", read, "s")
     table.line("exec → all matched and committed", committed, "s", COMMITTED)
     table.line("exec → all delivered", delivered, "s", DELIVERED)
