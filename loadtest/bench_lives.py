@@ -49,6 +49,7 @@ spec:
 """
 TARGETS = {"lives": 2000.0, "gateway": 60.0, "update": 50.0}  # per minute, % of one core, ms (p99)
 CONNECTIONS = 32  # of the game servers to the gateway
+PATIENCE = 60.0  # s until the last life is over
 EARLY = 0.05  # s; a server that reports before its match is ready tries again after it
 
 
@@ -185,15 +186,15 @@ async def measure(arguments: argparse.Namespace, port: int, process: psutil.Proc
         lives.ready_ms.clear()
         lives.end_ms.clear()
         lives.early = 0
-        processes = {"gateway": process, **{role(child): child for child in process.children()}, "load generator": psutil.Process()}
-        before, started = {name: busy(each) for name, each in processes.items()}, time.perf_counter()
+        load, started = Load(process), time.perf_counter()
         for turn in range(round(rate * arguments.seconds)):
             await asyncio.sleep(max(0.0, started + turn / rate - time.perf_counter()))
             lives.spawn(lives.pair())
         wall = time.perf_counter() - started
-        shares = {name: (busy(each) - before[name]) / wall * 100 for name, each in processes.items() if each.is_running()}
-        done, early = len(lives.completed), lives.early
-        await asyncio.sleep(2)
+        shares, done, early = load.shares(), len(lives.completed), lives.early
+        async with asyncio.timeout(PATIENCE):
+            while lives.free.qsize() < arguments.players:  # the sessions under way would be none of those that only run
+                await asyncio.sleep(0.1)
         print(f"{arguments.lives} lives per minute were begun for {wall:.0f} s; {os.cpu_count()} cores")
         line("lives completed per minute", done / wall * 60, "", TARGETS["lives"] * 0.98, more=True)
         for name, share in shares.items():
@@ -202,21 +203,21 @@ async def measure(arguments: argparse.Namespace, port: int, process: psutil.Proc
         line("match_found → ready on the client, p50", percentile(lives.ready_ms, 50), "ms")
         line("match_found → ready on the client, p99", percentile(lives.ready_ms, 99), "ms")
         line("result posted → completed on the client, p99", percentile(lives.end_ms, 99), "ms")
-        await updates(arguments, lives)
+        await updates(arguments, lives, process)
         allocator.close()
         for task in list(lives.tasks):
             task.cancel()
         api.close()
 
 
-async def updates(arguments: argparse.Namespace, lives: Lives) -> None:
+async def updates(arguments: argparse.Namespace, lives: Lives, process: psutil.Process) -> None:
     """States of running sessions at a steady rate."""
     lives.play_on = False
     for _ in range(arguments.sessions):
         await lives.pair()
     while len(lives.running) < arguments.sessions:
         await asyncio.sleep(0.05)
-    started, sent = time.perf_counter(), 0
+    load, started, sent = Load(process), time.perf_counter(), 0
     while (now := time.perf_counter()) - started < arguments.update_seconds:
         due = int((now - started) * arguments.updates)
         while sent < due:
@@ -224,23 +225,39 @@ async def updates(arguments: argparse.Namespace, lives: Lives) -> None:
             lives.spawn(lives.api.post(f"/api/v1/sessions/{match}/state", {"state": {"sent": time.time(), "n": sent}, "replace": True}))
             sent += 1
         await asyncio.sleep(0.002)
+    shares = load.shares()
     await asyncio.sleep(1)
     heard = len(lives.update_ms) / 2
     line(f"state updates per second ({arguments.sessions} sessions, two players each)", sent / arguments.update_seconds, "")
+    for name, share in shares.items():
+        line(f"{name}: share of one core", share, "%")
     line("of which reached the sockets (others were overtaken by newer ones)", heard / max(1, sent) * 100, "%")
     line("POST …/state → the players' sockets, p50", percentile(lives.update_ms, 50), "ms")
     line("POST …/state → the players' sockets, p99", percentile(lives.update_ms, 99), "ms", TARGETS["update"])
 
 
-def role(process: psutil.Process) -> str:
-    """What one of the system's processes does."""
-    words = process.cmdline()
-    return next((word for word in words if word in ("gateway", "matcher")), Path(words[0]).name if words else "")
+class Load:
+    """What each process of the system, and this one, takes of a core from now on."""
 
+    def __init__(self, system: psutil.Process) -> None:
+        self.processes = {"gateway": system, **{self.role(child): child for child in system.children()}, "load generator": psutil.Process()}
+        self.before, self.began = {name: self.busy(each) for name, each in self.processes.items()}, time.perf_counter()
 
-def busy(process: psutil.Process) -> float:
-    """Seconds of CPU."""
-    return float(sum(process.cpu_times()[:2]))
+    def shares(self) -> dict[str, float]:
+        """Per cent by process; one that has ended meanwhile is left out."""
+        wall = time.perf_counter() - self.began
+        return {name: (self.busy(each) - self.before[name]) / wall * 100 for name, each in self.processes.items() if each.is_running()}
+
+    @staticmethod
+    def role(process: psutil.Process) -> str:
+        """What one of the system's processes does."""
+        words = process.cmdline()
+        return "matcher" if "matcher" in words else Path(words[0].split(" ")[0]).name if words else "ended"
+
+    @staticmethod
+    def busy(process: psutil.Process) -> float:
+        """Seconds of CPU."""
+        return float(sum(process.cpu_times()[:2]))
 
 
 def percentile(values: Sequence[float], q: float) -> float:
