@@ -164,11 +164,18 @@ async def test_a_servers_state_has_versions(any_store: Store) -> None:
     assert (await any_store.session_state("m1", b"{}", None, "")).status == "not_active"
     assert (await any_store.session_state("m0", b"{}", None, "")).status == "unknown"
     await play(any_store)
-    assert await any_store.session_state("m1", b'{"a":1}', None, "") == session_values.StateWritten("written", 1)
-    assert await any_store.session_state("m1", b'{"a":2}', 0, "") == session_values.StateWritten("conflict", 1)
-    assert await any_store.session_state("m1", b'{"a":2}', 1, "") == session_values.StateWritten("written", 2)
+    first = await any_store.session_state("m1", b'{"a":1}', None, "")
+    assert (first.status, first.version) == ("written", 1)
+    assert await any_store.session_data("m1") == session_values.ServerState(1, b'{"a":1}', first.mark)
+    refused = await any_store.session_state("m1", b'{"a":2}', 0, "")
+    assert (refused.status, refused.version) == ("conflict", 1)
+    assert (await any_store.session_state("m1", b'{"a":2}', 1, "", "another mark")).status == "conflict"
+    second = await any_store.session_state("m1", b'{"a":2}', 1, "", first.mark)
+    assert (second.status, second.version) == ("written", 2)
+    assert second.mark not in {"", first.mark}
     read = await any_store.session_read("m1")
     assert (read.version, read.data) == (2, b'{"a":2}')
+    assert await any_store.session_data("m0") == session_values.ServerState()
     await change(any_store, "m1", Finished(Result({"side-1": 1, "side-2": 2})))
     assert (await any_store.session_state("m1", b"{}", None, "")).status == "not_active"
 

@@ -21,6 +21,7 @@ from .hub import Hub
 from .limits import Limits
 from .performing import PERFORM
 from .pools import Pools
+from .server_states import ServerStates
 from .sign_in import Verifier
 from .signing_keys import SigningKeys
 from .statistics import StatisticsReader
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     metrics: GatewayMetrics
     hub: Hub
     statistics: StatisticsReader
+    states: ServerStates
 
 
 @asynccontextmanager
@@ -63,7 +65,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation, limits)
         async with hub.bus:
             statistics = StatisticsReader(store, pools)
-            yield Services(settings, store, pools, keys, verifier, proxies, doorway, metrics, hub, statistics)
+            yield Services(settings, store, pools, keys, verifier, proxies, doorway, metrics, hub, statistics, ServerStates(store))
 
 
 def _jwks_source(settings: Settings) -> str:

@@ -15,7 +15,8 @@ from matchmaking.protocol.identifiers import valid_player_id
 
 from .errors import InvalidRequestError, RefusedRequestError, SignInError
 from .http import Authorization, ErrorBody, services, signed_in
-from .session_reports import LARGEST_STATE, REFUSALS, happen, report_result, report_state
+from .server_states import LARGEST_STATE
+from .session_reports import REFUSALS, happen, report_result
 from .session_view import state_of
 from .sign_in import Identity
 
@@ -203,7 +204,7 @@ async def post_state(session_id: str) -> StateAccepted:
     """Report a session's state: its players get it as `game_state_update`. Scope `server`."""
     await signed_in("server")
     report = await body(_state, LARGEST_STATE + 1024)
-    version = await report_state(services().store, checked_id(session_id), report.state, replace=report.replace, version=report.version)
+    version = await services().states.report(checked_id(session_id), report.state, replace=report.replace, version=report.version)
     return StateAccepted(session_id, version)
 
 

@@ -1,27 +1,17 @@
-"""What game servers report: states, players who come and go, results."""
+"""What game servers report of a session: that something happened, and results. Their states are told in `server_states.py`."""
 
 import asyncio
 import time
-from typing import Any
-
-import msgspec
 
 from matchmaking.core.outcome import rates_of
-from matchmaking.core.patch import deeper_than, merged
 from matchmaking.core.rating import Belief
 from matchmaking.core.session import Result, Session, ranks_of
-from matchmaking.core.session_step import Event, Finished, Reported
+from matchmaking.core.session_step import Event, Finished
 from matchmaking.protocol.events import rfc3339
 from matchmaking.store.interface import Store
-from matchmaking.store.session_values import StateWritten
 from matchmaking.store.sessions import change
 
 from .errors import RefusedRequestError
-
-LARGEST_STATE = 16 * 1024  # bytes of JSON
-DEEPEST_STATE = 16
-MERGES = 20  # of one session at once, before the last one is asked to come again
-_json = msgspec.json.Encoder()
 
 REFUSALS = {
     "unknown": (404, "unknown_session", "there is no such session, or it was forgotten after its end"),
@@ -44,52 +34,6 @@ async def happen(store: Store, match: str, event: Event) -> Session:
     if done.answer in REFUSALS or done.session is None:
         raise RefusedRequestError(*REFUSALS[done.answer])
     return done.session
-
-
-def check_state(state: Any) -> bytes:
-    """A state as JSON.
-
-    Raises:
-        RefusedRequestError: it is too large or too deep.
-    """
-    if deeper_than(state, DEEPEST_STATE):
-        raise RefusedRequestError(400, "state_too_deep", f"objects and arrays may be nested {DEEPEST_STATE} deep")
-    data = _json.encode(state)
-    if len(data) > LARGEST_STATE:
-        raise RefusedRequestError(
-            413, "state_too_large", f"a session's state has at most {LARGEST_STATE} bytes of JSON, this one {len(data)}"
-        )
-    return data
-
-
-async def report_state(store: Store, match: str, state: dict[str, Any], *, replace: bool, version: int | None) -> int:
-    """Keep a server's state and have its players told; the new version. The first report makes the session active.
-
-    Raises:
-        RefusedRequestError: the session does not take it, or its version is another one.
-    """
-    check_state(state)
-    for _ in range(MERGES):
-        known = version
-        whole: Any = state
-        if not replace:
-            read = await store.session_read(match)
-            whole = merged(msgspec.json.decode(read.data) if read.data else {}, state)
-            known = read.version if version is None else version
-        written = await store.session_state(match, check_state(whole), known, rfc3339(time.time()))
-        if written.status in ("written", "repeated"):
-            return written.version
-        if written.status == "unknown":
-            raise RefusedRequestError(*REFUSALS["unknown"])
-        if written.status == "not_active":
-            await happen(store, match, Reported())
-        elif version is not None:
-            raise _conflict(written)
-    raise RefusedRequestError(503, "busy", "several reports of this session come at once; report again")
-
-
-def _conflict(written: StateWritten) -> RefusedRequestError:
-    return RefusedRequestError(409, "version_conflict", f"the state's version is {written.version}; read it, and report again")
 
 
 async def report_result(store: Store, match: str, winner: str | None, ranks: dict[str, int] | None, abandoned: list[str]) -> Session:

@@ -19,8 +19,8 @@ class SessionStore(Protocol):
     async def session_read(self, match: str) -> values.SessionRead:
         """A session as it stands."""
 
-    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> bool:
-        """Write a session and the effects of its transition, unless it changed since `revision`; whether it was written."""
+    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> int | None:
+        """Write a session and the effects of its transition; the last effect's number (they are numbered without gaps), None if it changed since `revision`."""
 
     async def session_effects(self, match: str) -> list[values.PendingEffect]:
         """Effects not yet carried out, in order."""
@@ -28,8 +28,11 @@ class SessionStore(Protocol):
     async def session_settle(self, match: str, numbers: Sequence[int]) -> None:
         """These effects were carried out."""
 
-    async def session_state(self, match: str, data: bytes, version: int | None, timestamp: str) -> values.StateWritten:
-        """Keep a server's state (JSON) if its version is still this one (None: whatever it is), and publish it to the session's players."""
+    async def session_data(self, match: str) -> values.ServerState:
+        """What a session's server reported last."""
+
+    async def session_state(self, match: str, data: bytes, version: int | None, timestamp: str, mark: str = "") -> values.StateWritten:
+        """Keep a server's state (JSON) if version and mark are still these (None, empty: whatever they are), and publish it to the session's players."""
 
     async def session_deliver(
         self,

@@ -18,18 +18,23 @@ from matchmaking.protocol.session_messages import MATCH_CANCELLED, MatchCancelle
 
 from . import values
 from .interface import Store
-from .session_values import Requeue
+from .session_values import PendingEffect, Requeue
 
 _json = msgspec.json.Encoder()
 _record = msgspec.msgpack.Encoder()
 NOT_YET = -1  # what `session_deliver` says while the match itself has not reached the player
 
 
-async def carry_out(store: Store, session: Session) -> bool:
+async def carry_out_all(store: Store, session: Session) -> bool:
     """Carry out all effects of a session that wait; False if some must wait for another process."""
+    return await carry_out(store, session, await store.session_effects(session.id))
+
+
+async def carry_out(store: Store, session: Session, effects: Sequence[PendingEffect]) -> bool:
+    """Carry out a session's first effects that wait; False if some must wait for another process."""
     done: list[int] = []
     complete = True
-    for pending in await store.session_effects(session.id):
+    for pending in effects:
         if not await _one(store, session, f"{session.id}:{pending.number}", pending.effect):
             complete = False
             break

@@ -33,11 +33,24 @@ class SessionRead(Struct, frozen=True):
     pending: int = 0
 
 
+class ServerState(Struct, frozen=True):
+    """A server's latest state (JSON; empty: there is none), and how many there were.
+
+    Attributes:
+        mark: names who wrote it. Unlike the version it is never used twice, not even after Redis has lost its latest writes.
+    """
+
+    version: int = 0
+    data: bytes = b""
+    mark: str = ""
+
+
 class StateWritten(Struct, frozen=True):
-    """The answer to a server's state; `not_active`: for a transition first."""
+    """The answer to a server's state; `not_active`: for a transition first. The mark is the written state's."""
 
     status: Literal["written", "repeated", "conflict", "not_active", "unknown"]
     version: int = 0
+    mark: str = ""
 
 
 class PendingEffect(Struct, frozen=True):

@@ -11,14 +11,14 @@ import msgspec
 
 from matchmaking.core.session import OVER, UNREPORTED_SECONDS, Arrival, Session
 from matchmaking.core.session_effects import Effect
-from matchmaking.core.session_step import Due, Event, StopFilling, step
+from matchmaking.core.session_step import Due, Event, Step, StopFilling, step
 from matchmaking.protocol.events import match_ready_decoder, rfc3339
 
 from . import session_values, values
 from .errors import StoreError
 from .interface import Store
 from .session_counts import count_session
-from .session_relay import carry_out
+from .session_relay import carry_out, carry_out_all
 
 LOOK_AGAIN = 2.0  # s; longer than a change takes under load, shorter than a player's patience
 PENDING_PAUSE = 0.2  # s before effects are tried again that had to wait for another process
@@ -50,13 +50,24 @@ async def change(store: Store, match: str, event: Event) -> Change:
         done = step(read.session, event, read.now)
         if done.session == read.session and not done.effects:
             return Change(done.answer, done.session)
-        token = await store.timer_set(match, LOOK_AGAIN)
-        if not await _write(store, done.session, read.revision, done.effects, read.now):
-            continue
-        settled = not done.effects or await carry_out(store, done.session)
-        await _finish(store, done.session, token, read.now, settled=settled)
-        return Change(done.answer, done.session)
+        if await _changed(store, read, read.session, done):
+            return Change(done.answer, done.session)
     raise StoreError(f"match {match} changed {CONFLICTS} times while it was to be changed")
+
+
+async def _changed(store: Store, read: session_values.SessionRead, before: Session, done: Step) -> bool:
+    """Write a step and carry out what follows from it; False if another one came in between."""
+    now, after = read.now, done.session
+    if not done.effects and not read.pending and after.next_look(now) == before.next_look(now):
+        return await _write(store, after, read.revision, (), now) is not None  # nothing follows, and its timer stands where it should
+    token = await store.timer_set(after.id, LOOK_AGAIN)
+    effects = await _write(store, after, read.revision, done.effects, now)
+    if effects is None:
+        return False
+    # What others left behind comes first; if there is nothing, all that waits is ours.
+    settled = await (carry_out_all(store, after) if read.pending else carry_out(store, after, effects))
+    await _finish(store, after, token, now, settled=settled)
+    return True
 
 
 async def attend(store: Store, timer: session_values.Timer) -> Session | None:
@@ -66,11 +77,11 @@ async def attend(store: Store, timer: session_values.Timer) -> Session | None:
     if session is None:
         await store.timer_finish(timer.match, timer.token, None)
         return None
-    settled = not read.pending or await carry_out(store, session)
+    settled = not read.pending or await carry_out_all(store, session)
     done = step(session, Due(), now)
     if done.answer != "not_due":
-        if await _write(store, done.session, read.revision, done.effects, now):
-            settled = await carry_out(store, done.session)
+        if await _write(store, done.session, read.revision, done.effects, now) is not None:
+            settled = await carry_out_all(store, done.session)
             session = done.session
         else:
             settled = False  # it has changed: look again
@@ -84,17 +95,21 @@ async def _finish(store: Store, session: Session, token: int, now: float, *, set
     await store.timer_finish(session.id, token, session.next_look(now) if settled else now + PENDING_PAUSE)
 
 
-async def _write(store: Store, session: Session, revision: int, effects: Sequence[Effect], now: float) -> bool:
+async def _write(
+    store: Store, session: Session, revision: int, effects: Sequence[Effect], now: float
+) -> list[session_values.PendingEffect] | None:
+    """The effects with their numbers; None: another one came in between."""
     if session.status in OVER:
         keep = KEEP_OVER
     elif session.due:
         keep = max(session.due.values()) - now + session.policy.duration + KEEP_MORE
     else:
         keep = UNREPORTED_SECONDS
-    written = await store.session_write(session, revision, effects, keep, rfc3339(now))
-    if written:
-        await count_session(store, session)
-    return written
+    last = await store.session_write(session, revision, effects, keep, rfc3339(now))
+    if last is None:
+        return None
+    await count_session(store, session)
+    return [session_values.PendingEffect(number, effect) for number, effect in enumerate(effects, last - len(effects) + 1)]
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -123,7 +138,7 @@ async def open_session(store: Store, entry: values.RelayEntry) -> Opening:
     session = read.session
     if session is None:
         session = _fresh(seed, read.now)
-        if not await _write(store, session, 0, (), read.now):
+        if await _write(store, session, 0, (), read.now) is None:
             session = (await store.session_read(seed.id)).session or session
     return Opening(_told(entry, seed, session), True, seed.id, token)
 
@@ -136,7 +151,7 @@ async def _arrive(store: Store, arrival: Arrival) -> None:
             return  # forgotten; whoever meets the players' hold of it will see so
         done = step(read.session, arrival, read.now)
         unchanged = done.session == read.session and not done.effects
-        if unchanged or await _write(store, done.session, read.revision, done.effects, read.now):
+        if unchanged or await _write(store, done.session, read.revision, done.effects, read.now) is not None:
             return
 
 
@@ -148,7 +163,7 @@ async def after_opening(store: Store, opening: Opening) -> None:
     if read.session is None:
         await store.timer_finish(opening.match, opening.token, None)
         return
-    settled = not read.pending or await carry_out(store, read.session)
+    settled = not read.pending or await carry_out_all(store, read.session)
     await _finish(store, read.session, opening.token, read.now, settled=settled)
 
 

@@ -31,18 +31,18 @@ class MemorySessions(MemoryPart):
         of = self._session(match)
         return session_values.SessionRead(self._now() / 1000, of.revision, of.session, of.version, of.data, len(of.effects))
 
-    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> bool:
+    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> int | None:
         """See `session_write.lua`."""
         of = self._session(session.id)
         if of.revision != revision:
-            return False
+            return None
         if of.session is None or of.session.status != session.status:
             self.published.append((keys.match_channel(session.id), SESSION_UPDATE, session.status.encode()))
         of.revision, of.session, of.until = revision + 1, session, self._now() + int(keep * 1000)
         for effect in effects:
             of.number += 1
             of.effects[of.number] = effect
-        return True
+        return of.number
 
     async def session_effects(self, match: str) -> list[session_values.PendingEffect]:
         """In order."""
@@ -53,19 +53,26 @@ class MemorySessions(MemoryPart):
         for number in numbers:
             self._session(match).effects.pop(number, None)
 
-    async def session_state(self, match: str, data: bytes, version: int | None, timestamp: str) -> session_values.StateWritten:
+    async def session_data(self, match: str) -> session_values.ServerState:
+        """What was written last."""
+        of = self._session(match)
+        return session_values.ServerState(of.version, of.data, of.mark)
+
+    async def session_state(
+        self, match: str, data: bytes, version: int | None, timestamp: str, mark: str = ""
+    ) -> session_values.StateWritten:
         """See `session_state.lua`."""
         of = self._session(match)
         if of.session is None:
             return session_values.StateWritten("unknown")
         if of.session.status != "active" or not of.session.holds:
             return session_values.StateWritten("not_active", of.version)
-        if version is not None and version != of.version:
+        if (version is not None and version != of.version) or (mark and mark != of.mark):
             return session_values.StateWritten("conflict", of.version)
-        of.version, of.data = of.version + 1, data
+        of.version, of.data, of.mark = of.version + 1, data, f"{match}-{of.version + 1}"
         for player in of.session.players:
             self.published.append((keys.updates_channel(player), SESSION_UPDATE, data))
-        return session_values.StateWritten("written", of.version)
+        return session_values.StateWritten("written", of.version, of.mark)
 
     async def session_deliver(
         self,

@@ -91,6 +91,7 @@ class SessionState(msgspec.Struct):
     session: Session | None = None
     version: int = 0
     data: bytes = b""
+    mark: str = ""
     number: int = 0
     effects: dict[int, Effect] = msgspec.field(default_factory=dict)
     until: int = 0

@@ -27,7 +27,7 @@ class RedisSessions(RedisPart):
             int(now) / 1000, revision, values.session_decoder.decode(session) if session else None, version, data, pending
         )
 
-    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> bool:
+    async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> int | None:
         """See `session_write.lua`."""
         match = session.id
         reply = await self._calls.call(
@@ -45,7 +45,7 @@ class RedisSessions(RedisPart):
             "1" if session.holds else "",
             *(values.session_encoder.encode(effect) for effect in effects),
         )
-        return bool(reply[2] == b"written")
+        return int(reply[4]) if reply[2] == b"written" else None
 
     async def session_effects(self, match: str) -> list[values.PendingEffect]:
         """The stream's ids are the effects' numbers."""
@@ -56,12 +56,18 @@ class RedisSessions(RedisPart):
         """Forget them."""
         await self._calls.command("XDEL", keys.session_outbox(match), *(f"{number}-0" for number in numbers))
 
-    async def session_state(self, match: str, data: bytes, version: int | None, timestamp: str) -> values.StateWritten:
-        """See `session_state.lua`."""
+    async def session_data(self, match: str) -> values.ServerState:
+        """Fields of the session's hash."""
+        version, data, mark = await self._calls.command("HMGET", keys.session(match), "version", "data", "request")
+        return values.ServerState(int(version or 0), data or b"", (mark or b"").decode())
+
+    async def session_state(self, match: str, data: bytes, version: int | None, timestamp: str, mark: str = "") -> values.StateWritten:
+        """See `session_state.lua`; a state's mark is the request that wrote it."""
+        expected = "" if version is None else version
         reply = await self._calls.call(
-            "session_state", [keys.session(match)], match, data, "" if version is None else version, timestamp, keys.match_channel(match)
+            "session_state", [keys.session(match)], match, data, expected, timestamp, keys.match_channel(match), mark
         )
-        return values.StateWritten(reply[2].decode(), reply[3])
+        return values.StateWritten(reply[2].decode(), reply[3], reply[0].decode())
 
     async def session_deliver(
         self,

@@ -2,6 +2,7 @@
 --
 -- KEYS  1 match:{m}:session
 -- ARGV  1 request  2 match  3 state (JSON)  4 version that was read ('' = whatever there is)  5 timestamp (RFC 3339)  6 channel of the match's events
+--       7 request that wrote the state which was read ('' = whichever): after a failover a version may come twice, a request never does
 -- Reply {request, match, written | repeated | conflict | not_active | unknown, version}
 --       not_active  the session is in another status, or holds nobody yet: that is for a transition first
 local found = redis.call('HMGET', KEYS[1], 'status', 'version', 'players', 'connection', 'request', 'holds')
@@ -9,7 +10,7 @@ if not found[1] then return {ARGV[1], ARGV[2], 'unknown', 0} end
 local version = tonumber(found[2] or '0')
 if found[5] == ARGV[1] then return {ARGV[1], ARGV[2], 'repeated', version} end
 if found[1] ~= 'active' or found[6] ~= '1' then return {ARGV[1], ARGV[2], 'not_active', version} end
-if ARGV[4] ~= '' and tonumber(ARGV[4]) ~= version then return {ARGV[1], ARGV[2], 'conflict', version} end
+if ARGV[4] ~= '' and tonumber(ARGV[4]) ~= version or ARGV[7] ~= '' and ARGV[7] ~= found[5] then return {ARGV[1], ARGV[2], 'conflict', version} end
 version = version + 1
 redis.call('HSET', KEYS[1], 'version', version, 'data', ARGV[3], 'request', ARGV[1])
 local connection = ''
