@@ -149,9 +149,9 @@ class Deployment:
         gateway.wait_ready()
         return gateway
 
-    def add_matcher(self, pool: str = "duel", region: str = "local") -> "subprocess.Popen[bytes]":
-        """Start a matcher."""
-        environment = {**os.environ, "MATCHMAKING_REDIS_URL": self.redis_url, "MATCHMAKING_LOG_LEVEL": "WARNING"}
+    def add_matcher(self, pool: str = "duel", region: str = "local", **settings: str) -> "subprocess.Popen[bytes]":
+        """Start a matcher; `settings`: further variables of its environment."""
+        environment = {**os.environ, "MATCHMAKING_REDIS_URL": self.redis_url, "MATCHMAKING_LOG_LEVEL": "WARNING", **settings}
         return self.start([sys.executable, "-m", "matchmaking.cli", "matcher", "--pool", pool, "--region", region], environment)
 
     async def keep_matcher(self, pool: str = "duel", region: str = "local") -> None:

@@ -1,5 +1,6 @@
 """The chart's manifests, as helm renders them."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_only_the_operator_has_a_token_for_the_api_server(render: Render, values
         if each["kind"] in WORKLOADS and pod_of(each).get("automountServiceAccountToken", True)
     ]
     assert with_token == ["gsm-game-session-manager-operator"]
+
+
+def test_traces_are_off_unless_a_collector_is_named(render: Render) -> None:
+    assert "MATCHMAKING_TRACES_URL" not in yaml.safe_dump_all(render(TRIAL))
+    manifests = render(TRIAL, {"traces": {"url": "http://collector:4318", "ratio": 0.25}})
+    gateway, operator = (environment(one(manifests, "Deployment", part)) for part in ("-gateway", "-operator"))
+    assert gateway["MATCHMAKING_TRACES_URL"] == "http://collector:4318"
+    assert gateway["MATCHMAKING_TRACES_RATIO"] == "0.25"
+    assert json.loads(str(operator["MATCHMAKING_OPERATOR_MATCHER_ENVIRONMENT"])) == {
+        "MATCHMAKING_LOG_LEVEL": "INFO",
+        "MATCHMAKING_TRACES_URL": "http://collector:4318",
+    }
 
 
 def test_gateways_are_scaled_by_presence_alone(render: Render) -> None:

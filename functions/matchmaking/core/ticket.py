@@ -49,6 +49,7 @@ class Ticket(Struct, frozen=True, array_like=True, omit_defaults=True):
         enqueued: since when it waits, seconds since the epoch.
         head_start: seconds added to its waiting time for priority and expansions.
         backfill: set when a running match asks for players.
+        trace: the W3C `traceparent` of the join that made it; empty if that is not traced.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Ticket(Struct, frozen=True, array_like=True, omit_defaults=True):
     enqueued: float
     head_start: float = 0.0
     backfill: BackfillSlots | None = None
+    trace: str = ""
 
     def age(self, now: float) -> float:
         """How long it has waited, its head start included, in seconds; never negative."""

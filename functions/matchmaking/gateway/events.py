@@ -72,6 +72,8 @@ def handle_match_ready(hub: "Hub", session: Session, event: StoredEvent) -> None
     found = match_found(session.player, ready)
     session.send(found, event.seq)
     _observe_delivery(hub, event)
+    if ready.traces and found.ticket_id in ready.traces:
+        hub.traces.delivered(ready.traces[found.ticket_id], ready.match_id, datetime.fromisoformat(event.timestamp).timestamp())
 
 
 def handle_ticket_ended(hub: "Hub", session: Session, event: StoredEvent) -> None:

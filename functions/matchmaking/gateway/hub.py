@@ -20,6 +20,7 @@ from matchmaking.store.errors import StoreError, StoreUnavailableError
 from matchmaking.store.interface import Store
 from matchmaking.telemetry.gateway import GatewayMetrics
 from matchmaking.telemetry.logs import happened
+from matchmaking.telemetry.traces import NO_TRACES, NoTraces
 
 from .allocation import Allocations
 from .bounded_stream import text_frame
@@ -72,6 +73,7 @@ class Hub:
         perform: "Mapping[type, Perform]",
         allocation: Allocations,
         limits: Limits,
+        traces: NoTraces = NO_TRACES,
     ) -> None:
         self.id = f"gw-{secrets.token_hex(6)}"
         self.store, self.pools, self.metrics, self.perform = store, pools, metrics, perform
@@ -79,7 +81,7 @@ class Hub:
         self.draining = False
         self.hasty = Turns(HASTY_EACH_ROUND)  # messages of clients that send several at once
         self.bus = Bus(redis_url, store, self.id, self._on_message, self._on_resync, metrics.bus_seconds.observe)
-        self.allocation, self.limits = allocation, limits
+        self.allocation, self.limits, self.traces = allocation, limits, traces
         self.signing_in = asyncio.Semaphore(SIGN_INS)
         self.opening: set[asyncio.Task[Any]] = set()  # sockets on their way in
         self.stale_states = False

@@ -15,6 +15,7 @@ from matchmaking.store.errors import StoreError
 from matchmaking.store.joining import Join, JoinOutcome
 from matchmaking.store.joining import join as join_queue
 from matchmaking.store.joining import leave as leave_queue
+from matchmaking.telemetry.traces import Noted
 
 from .errors import RefusedError
 from .hub import Hub
@@ -28,6 +29,11 @@ UNAVAILABLE = "the service cannot reach its store; repeat the same operation"
 
 async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
     """Carry out a `queue_join`; the answer goes to the session."""
+    with hub.traces.join(wish.pool, wish.region, wish.mode) as noted:
+        await _answer_join(hub, session, wish, noted)
+
+
+async def _answer_join(hub: Hub, session: Session, wish: QueueJoinData, noted: Noted) -> None:
     try:
         rules = await hub.pools.find(wish.pool)
         if rules is None:
@@ -35,8 +41,11 @@ async def join(hub: Hub, session: Session, wish: QueueJoinData) -> None:
             raise RefusedError("unknown_pool", f"there is no pool `{wish.pool}`; there are {known}")
         named = msgspec.structs.replace(wish, op_id=wish.op_id or secrets.token_hex(OPERATION_BYTES))
         outcome = await join_as_party(hub, session, named, rules) if hub.parties.of(session.player) else None
-        _joined(session, wish, outcome or await _join_alone(hub, session, named, rules))
+        outcome = outcome or await _join_alone(hub, session, named, rules)
+        noted.outcome, noted.ticket = outcome.status, outcome.place.ticket
+        _joined(session, wish, outcome)
     except RefusedError as error:
+        noted.outcome = error.code
         hub.metrics.refused.labels(error.code).inc()
         session.feed(protocol.Refused(ErrorData(error.code, str(error), wish.op_id, error.retry_after), join=True))
     except StoreError:

@@ -1,5 +1,6 @@
 """What a gateway is made of, opened and closed in one place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from matchmaking.settings import Settings
 from matchmaking.store.connect import open_store
 from matchmaking.store.interface import Store
 from matchmaking.telemetry.gateway import GatewayMetrics, NoMetrics
+from matchmaking.telemetry.traces import NoTraces, open_traces
 
 from .addresses import Proxies
 from .allocation import Allocations
@@ -55,17 +57,34 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     doorway = Doorway(settings.unsigned_connections, settings.unsigned_connections_per_address, proxies)
     limits = Limits(*(parse_rate(rate) for rate in (settings.limit_connection, settings.limit_player, settings.limit_address)))
     redis_url = settings.redis_url.get_secret_value()
-    async with open_store(redis_url) as store, open_client() as client, open_allocators(settings, client) as allocators:
+    async with (
+        _open_traces(settings) as traces,
+        open_store(redis_url) as store,
+        open_client() as client,
+        open_allocators(settings, client) as allocators,
+    ):
+        if settings.traces_url:
+            store.note_calls()
         if settings.metrics:
             store.observe(metrics.called)
         keys = SigningKeys(_jwks_source(settings), client)
         verifier = Verifier(keys, settings.issuer, settings.audience)
         pools = Pools(store)
         allocation = Allocations(pools, allocators)
-        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation, limits)
+        hub = Hub(redis_url, store, pools, metrics, settings.heartbeat_interval, PERFORM, allocation, limits, traces)
         async with hub.bus:
             statistics = StatisticsReader(store, pools)
             yield Services(settings, store, pools, keys, verifier, proxies, doorway, metrics, hub, statistics, ServerStates(store))
+
+
+@asynccontextmanager
+async def _open_traces(settings: Settings) -> AsyncIterator[NoTraces]:
+    traces = open_traces("gateway", settings.traces_url, settings.traces_ratio, settings.log_id_key.get_secret_value())
+    traces.open()
+    try:
+        yield traces
+    finally:
+        await asyncio.to_thread(traces.close)
 
 
 def _jwks_source(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from matchmaking.core.ticket import Player, Ticket
 from matchmaking.protocol.messages import Attributes, Label, Latency, QueueJoinData, Roles
 from matchmaking.store import values
 from matchmaking.store.interface import Store
+from matchmaking.telemetry.traces import carried
 
 from .errors import RefusedError
 
@@ -128,6 +129,7 @@ def build_ticket(
             for player, profile in zip(players, found, strict=True)
         ),
         0.0,
+        trace=carried(),
     )
 
 

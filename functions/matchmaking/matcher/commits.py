@@ -16,6 +16,7 @@ from matchmaking.protocol.messages import TeamData
 from matchmaking.store import values
 from matchmaking.store.interface import Store
 from matchmaking.store.relay import relay
+from matchmaking.telemetry.traces import NO_TRACES, NoTraces
 
 from .counting import Tally, of_match
 
@@ -23,7 +24,9 @@ CHUNK = 500  # matches under way at once; more only wait in the client
 _json = msgspec.json.Encoder()
 
 
-async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Match], rules: PoolRules, now: float) -> Tally:
+async def commit_all(
+    store: Store, pool: str, matcher: str, matches: Sequence[Match], rules: PoolRules, now: float, traces: NoTraces = NO_TRACES
+) -> Tally:
     """Commit each match, and relay what was committed at once.
 
     Raises:
@@ -32,7 +35,7 @@ async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Ma
     tally = Tally()
     for i in range(0, len(matches), CHUNK):
         results = await asyncio.gather(
-            *(_commit(store, pool, matcher, match, rules, now, tally) for match in matches[i : i + CHUNK]), return_exceptions=True
+            *(_commit(store, pool, matcher, match, rules, now, tally, traces) for match in matches[i : i + CHUNK]), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -40,9 +43,19 @@ async def commit_all(store: Store, pool: str, matcher: str, matches: Sequence[Ma
     return tally
 
 
-async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: PoolRules, now: float, tally: Tally) -> None:
-    tickets = match.tickets
+async def _commit(
+    store: Store, pool: str, matcher: str, match: Match, rules: PoolRules, now: float, tally: Tally, traces: NoTraces
+) -> None:
     entry = match_ready(pool, secrets.token_hex(12), match, rules, now)
+    with traces.match(pool, entry.match, match) as noted:
+        noted.outcome = await _propose(store, pool, matcher, match, entry, rules, now, tally)
+
+
+async def _propose(
+    store: Store, pool: str, matcher: str, match: Match, entry: values.RelayEntry, rules: PoolRules, now: float, tally: Tally
+) -> str:
+    """Commit a match and relay it; what the commit said."""
+    tickets = match.tickets
     proposed = [
         values.CommitTicket(ticket.id, ticket.region, ticket.mode, round(ticket.enqueued * 1000), ticket.backfill is None)
         for ticket in tickets
@@ -55,7 +68,7 @@ async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: Po
         tally.conflicts += 1
         tally.ghosts += commitment.status == "ghost"
         tally.gone.update(commitment.gone)
-        return
+        return commitment.status
     tally.matches += 1
     tally.tickets += len(tickets)
     tally.gone.update(ticket.id for ticket in tickets)
@@ -63,6 +76,7 @@ async def _commit(store: Store, pool: str, matcher: str, match: Match, rules: Po
         tally.relay_began = tally.relay_began or time.perf_counter()
         await relay(store, values.PendingEntry(commitment.entry, entry))
         tally.relayed_at = time.perf_counter()
+    return commitment.status
 
 
 def match_ready(pool: str, match_id: str, match: Match, rules: PoolRules, now: float) -> values.RelayEntry:
@@ -89,6 +103,7 @@ def match_ready(pool: str, match_id: str, match: Match, rules: PoolRules, now: f
         round(match.imbalance, 2),
         match.why,
         None if accept_by is None else rfc3339(accept_by),
+        {ticket.id: ticket.trace for ticket in tickets if ticket.trace} or msgspec.UNSET,
     )
     event = msgspec.Raw(_json.encode(data))
     holds = isinstance(seed, Arrival) or seed.holds

@@ -141,4 +141,5 @@ class NeighborCopy(QueueCopy):
 
 def _waiting_since(ticket: Ticket, waiter: values.Waiter) -> Ticket:
     """The record with its enqueue time, which the store knows."""
-    return Ticket(waiter.ticket, ticket.region, ticket.mode, ticket.players, waiter.enqueued_ms / 1000, ticket.head_start, ticket.backfill)
+    since = waiter.enqueued_ms / 1000
+    return Ticket(waiter.ticket, ticket.region, ticket.mode, ticket.players, since, ticket.head_start, ticket.backfill, ticket.trace)

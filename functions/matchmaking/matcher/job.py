@@ -29,6 +29,7 @@ from matchmaking.store.interface import Store
 from matchmaking.store.joining import ticket_ended
 from matchmaking.store.relay import relay, sweep
 from matchmaking.telemetry.logs import happened
+from matchmaking.telemetry.traces import NO_TRACES, NoTraces
 
 from .commits import commit_all
 from .copies import NeighborCopy, QueueCopy
@@ -68,12 +69,15 @@ class Job:
     Args:
         stop: set to end after the round under way.
         record: a folder for a log of what the job sees and decides.
+        traces: where matches are noted that are traced.
     """
 
-    def __init__(self, store: Store, pool: str, region: str, stop: asyncio.Event, record: Path | None = None) -> None:
+    def __init__(
+        self, store: Store, pool: str, region: str, stop: asyncio.Event, record: Path | None = None, traces: NoTraces = NO_TRACES
+    ) -> None:
         self.id = f"m-{secrets.token_hex(6)}"
         self.report = Report()
-        self._store, self._pool, self._region, self._stop = store, pool, region, stop
+        self._store, self._pool, self._region, self._stop, self._traces = store, pool, region, stop, traces
         self._rules: PoolRules | None = None
         self._copies: dict[tuple[str, str], QueueCopy] = {}
         self._neighbors: dict[tuple[str, str], NeighborCopy] = {}
@@ -100,6 +104,7 @@ class Job:
                 before = self.report.matches
                 await self._rounds(rules)
                 await self._counting.hand_in()
+                self._traces.hand_in()
                 now = time.monotonic()
                 if self.report.matches > before or self._may_match(rules):
                     idle_since = now
@@ -217,7 +222,7 @@ class Job:
             matches = self._share(queue, result.matches, now)
         if self._recorder is not None:
             self._recorder.note(queue, copy.view, now, result)
-        tally = await commit_all(self._store, self._pool, self.id, matches, rules, now)
+        tally = await commit_all(self._store, self._pool, self.id, matches, rules, now, self._traces)
         self._counting.came_of(queue, tally)
         for each in (*self._neighbors.values(), copy):
             each.drop(tally.gone)

@@ -11,9 +11,10 @@ import uvloop
 
 from matchmaking.store.connect import open_store
 from matchmaking.telemetry.logs import configure_logs, happened
+from matchmaking.telemetry.traces import open_traces
 
 from .job import Job, UnknownPoolError
-from .startup import read_settings
+from .startup import MatcherSettings, read_settings
 
 GARBAGE = (
     50_000,
@@ -30,23 +31,28 @@ def main(pool: str, region: str, record: Path | None = None) -> int:
     gc.set_threshold(*GARBAGE)
     gc.freeze()  # what was imported stays
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings.redis_url, pool, region, record))
+        return runner.run(_run(settings, pool, region, record))
 
 
-async def _run(redis_url: str, pool: str, region: str, record: Path | None) -> int:
+async def _run(settings: MatcherSettings, pool: str, region: str, record: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     started = loop.time()
-    async with open_store(redis_url) as store:
-        job = Job(store, pool, region, stop, record)
+    traces = open_traces("matcher", settings.traces_url, id_key=settings.log_id_key)
+    async with open_store(settings.redis_url) as store:
+        if settings.traces_url:
+            store.note_calls()
+        job = Job(store, pool, region, stop, record, traces)
         happened(_log, "matcher started", matcher=job.id, pool=pool, region=region)
         try:
             report = await job.run()
         except UnknownPoolError as error:
             happened(_log, "matcher has nothing to serve", level=logging.ERROR, matcher=job.id, pool=pool, region=region, error=str(error))
             return 2
+    traces.hand_in()
+    traces.close()
     happened(
         _log,
         "matcher ended",

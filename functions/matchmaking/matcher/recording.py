@@ -77,7 +77,7 @@ class Recorder:
         if slots is not None:
             teams = {name: tuple(self._hidden(player) for player in there) for name, there in slots.teams.items()}
             slots = BackfillSlots(slots.match, teams)
-        return msgspec.structs.replace(ticket, players=players, backfill=slots)
+        return msgspec.structs.replace(ticket, players=players, backfill=slots, trace="")
 
     def _hidden(self, player: Player) -> Player:
         return msgspec.structs.replace(

@@ -17,6 +17,7 @@ class MatcherSettings(msgspec.Struct, frozen=True):
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_id_key: str = ""
+    traces_url: str = ""
 
 
 class MatcherSettingsError(MatchmakingError):

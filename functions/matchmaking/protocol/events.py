@@ -26,6 +26,7 @@ class MatchReadyData(Struct, frozen=True):
         waited: ticket id → seconds it waited.
         tickets: player id → ticket id.
         accept_by: until when to accept, if the pool asks for a ready check.
+        traces: ticket id → W3C `traceparent` of its join; absent if none is traced.
     """
 
     match_id: str
@@ -41,6 +42,7 @@ class MatchReadyData(Struct, frozen=True):
     imbalance: float = 0.0
     why: str = ""
     accept_by: str | None = None
+    traces: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TicketEndedData(Struct, frozen=True):

@@ -97,6 +97,12 @@ class RedisPart:
         """From now on tell `on_calls` of every pipeline of scripts."""
         self._calls.on_calls = on_calls
 
+    def note_calls(self) -> None:
+        """From now on note what is called in the course of traced work; to be said before the first call."""
+        from matchmaking.store.noted_calls import NotedCalls
+
+        self._calls = NotedCalls(self._client)
+
     async def close(self) -> None:
         """Finish the calls under way; the client belongs to who opened it."""
         await self._calls.close()
