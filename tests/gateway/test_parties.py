@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from matchmaking.core.duration import Duration
-from matchmaking.core.pool import LatencyRule, Party, PoolRules, TicketLife
+from matchmaking.core.pool import Acceptance, LatencyRule, Party, PoolRules, TicketLife
 from matchmaking.store.connect import open_store
 from matchmaking.store.redis_store import RedisStore
 from support.gateways import Gateway, Player, gateway, matcher, shipped_pool
@@ -113,6 +113,25 @@ async def test_a_queued_party_that_changes_leaves_the_queue(served: Gateway, how
         if how == "queue_leave":
             await told(alice, "unqueued")
         assert (await answer(alice, "queue_join", **PAIRS, op_id="again"))["ticket_id"]
+
+
+async def test_a_party_whose_match_is_declined_by_others_waits_on_as_a_party(served: Gateway, redis_url: str) -> None:
+    async with party([served], "alice", "bob") as (alice, bob), party([served], "carol", "dave") as (carol, dave):
+        async with open_store(redis_url) as store:
+            await store.put_pool("pairs", pairs(acceptance=Acceptance(required=True)))
+        for leader in (alice, carol):
+            await answer(leader, "queue_join", **PAIRS)
+        async with matcher(redis_url, "pairs"):
+            match = {(await player.receive("match_found"))["data"]["match_id"] for player in (alice, bob, carol, dave)}.pop()
+            await dave.send("match_decline", match_id=match)
+            back = [(await player.receive("match_cancelled"))["data"] for player in (alice, bob)]
+            assert [each["requeued"] for each in back] == [True, True]
+            for player in (alice, bob):
+                while (now := await told(player, "queued"))["queued"] is None or now["queued"]["ticket_id"] != back[0]["ticket_id"]:
+                    pass
+            assert (await carol.receive("match_cancelled"))["data"]["requeued"] is False, "her party's ticket has ended"
+        await bob.send("party_leave")
+        assert (await alice.receive("queue_left"))["data"]["reason"] == "party_changed", "nobody goes before the ticket has ended"
 
 
 async def test_what_does_not_fit_the_pool_is_refused_by_name(served: Gateway) -> None:

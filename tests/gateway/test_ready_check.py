@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from matchmaking.store.connect import open_store
 from support.arena import found, put_arena
 from support.gateways import Gateway, gateway, matcher
+from support.matches import waiting
 from support.tokens import Signer
 
 
@@ -71,6 +74,42 @@ async def test_who_declines_pays_and_the_other_waits_on(served: Gateway, redis_u
             again = await carol.receive("match_found")
             assert again["data"]["opponent"] == "alice"
             assert (await alice.receive("match_found"))["data"]["ticket_id"] == mine["data"]["ticket_id"]
+
+
+async def test_one_of_ten_declines_and_nine_are_matched_first(served: Gateway, redis_url: str) -> None:
+    teams = [{"name": "side", "quantity": 2, "minPlayers": 5, "maxPlayers": 5}]
+    names = [f"p{n}" for n in range(10)]
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(redis_url))
+        await put_arena(redis_url, teams=teams)
+        players = {name: await stack.enter_async_context(served.player(name)) for name in (*names, "early", "late")}
+        for name in names:
+            await players[name].join(pool="arena")
+        before = {ticket.players[0].id: ticket.enqueued for ticket in await waiting(store)}
+        async with matcher(redis_url, "arena"):
+            (match,) = {(await players[name].receive("match_found"))["data"]["match_id"] for name in names}
+        for name in ("early", "late"):
+            await players[name].join(pool="arena")
+        for name in names[:9]:
+            await players[name].send("match_accept", match_id=match)
+        await players["p9"].send("match_decline", match_id=match, op_id="d")
+
+        told = {name: (await players[name].receive("match_cancelled"))["data"] for name in names}
+        assert [told[name]["requeued"] for name in names] == [True] * 9 + [False]
+        async with asyncio.timeout(10):
+            while len(queue := await waiting(store)) < 11:  # they are told a moment before
+                await asyncio.sleep(0.02)
+        assert {ticket.players[0].id: ticket.enqueued for ticket in queue[:9]} == {name: before[name] for name in names[:9]}
+        assert [ticket.players[0].id for ticket in queue[9:]] == ["early", "late"]
+        assert 29 < told["p9"]["retry_after"] <= 30
+        refused = await players["p9"].join(pool="arena", op_id="again")
+        assert (refused["type"], refused["data"]["code"], refused["data"]["op_id"]) == ("error", "cooldown", "again")
+        assert 0 < refused["data"]["retry_after"] <= 30
+        async with matcher(redis_url, "arena"):
+            found_again = [(await players[name].receive("match_found"))["data"] for name in (*names[:9], "early")]
+        assert len({found["match_id"] for found in found_again}) == 1
+        assert {found["ticket_id"] for found in found_again[:9]} == {told[name]["ticket_id"] for name in names[:9]}
+        assert [ticket.players[0].id for ticket in await waiting(store)] == ["late"]
 
 
 async def test_who_says_nothing_pays_after_the_deadline(served: Gateway, redis_url: str) -> None:

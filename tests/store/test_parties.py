@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from matchmaking.protocol.events import MATCH_READY, PARTY_UPDATE, TICKET_ENDED
 from matchmaking.protocol.to_client import PartyUpdateData
-from matchmaking.store import parties, party_news, party_queue, values
+from matchmaking.store import parties, party_news, party_queue, party_requeue, values
 from matchmaking.store.interface import LARGEST_PARTY, Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, record_decoder
 from matchmaking.store.memory import MemoryStore
@@ -190,6 +190,52 @@ async def test_leaving_after_the_match_leaves_the_match_alone(any_store: Store) 
     assert await relay(any_store, values.PendingEntry(committed.entry, entry)) != {"alice": 0, "bob": 0}
     for player in ("alice", "bob"):
         assert [event.type for event in (await any_store.outbox(player, 0)).events].count(MATCH_READY) == 1
+
+
+async def requeue(store: Store, party: Party) -> tuple[values.Place, Party]:
+    """The party's ticket was matched, and goes back after the match came to nothing."""
+    outcome, _ = await queue_party(store, party)
+    old = outcome.place
+    members = (party.leader, *(member for member in party.members if member != party.leader))
+    place = msgspec.structs.replace(old, ticket=f"{old.ticket[:11]}new")
+    assert await party_requeue.requeue(store, old.ticket, place, members) == party.id
+    named = await store.party_read(party.id)
+    assert named is not None
+    return place, named
+
+
+async def test_a_ticket_that_goes_back_is_named_in_its_party_again(any_store: Store) -> None:
+    party = await party_of(any_store, "alice", "bob")
+    place, named = await requeue(any_store, party)
+    assert (named.place, named.since) == (place, None)
+    carol = await enter(any_store, "carol")
+    assert (await parties.accept(any_store, "carol", carol, "j", party.invite)).status == "party_queued", "nobody comes in from now on"
+    assert await party_requeue.requeue(any_store, "another", place, ("bob", "alice")) == party.id, "again"
+    assert await party_requeue.requeue(any_store, "another", msgspec.structs.replace(place, ticket="third"), ("alice", "bob")) == ""
+    await party_requeue.requeued(any_store, party.id, place, values.Enqueued("waiting", 1, 1, 1234.5))
+    waits = await any_store.party_read(party.id)
+    assert waits is not None
+    assert (waits.place, waits.since, waits.reason) == (place, 1234500, "queued")
+    assert (await told(any_store, "bob"))[-1].version == waits.version
+
+
+async def test_a_ticket_that_cannot_go_back_is_named_no_more(any_store: Store) -> None:
+    party = await party_of(any_store, "alice", "bob")
+    place, _ = await requeue(any_store, party)
+    await party_requeue.requeued(any_store, party.id, place, values.Enqueued("cancelled"))
+    after = await any_store.party_read(party.id)
+    assert after is not None
+    assert after.place is None
+
+
+@pytest.mark.parametrize("members", [("alice",), ("alice", "bob", "carol"), ("alice", "carol")])
+async def test_another_party_than_the_tickets_does_not_name_it(any_store: Store, members: tuple[str, ...]) -> None:
+    party = await party_of(any_store, "alice", "bob")
+    assert await party_requeue.requeue(any_store, "old", values.Place("new", *QUEUE), members) == ""
+    assert await party_requeue.requeue(any_store, "old", values.Place("new", *QUEUE), ("carol", "dave")) == "", "who is in none"
+    after = await any_store.party_read(party.id)
+    assert after is not None
+    assert after.place is None
 
 
 async def test_a_member_with_a_ticket_of_their_own_blocks_by_name(any_store: Store) -> None:

@@ -200,6 +200,9 @@ class PartyStore(Protocol):
     ) -> parties.Queueing:
         """Name the ticket under which the party queues."""
 
+    async def party_requeue(self, party: str, old: str, place: values.Place, members: Sequence[str]) -> bool:
+        """Name the ticket that a party's ticket `old` goes back as, if these are its members; whether it is named."""
+
     async def party_waits(self, party: str, ticket: str, since_ms: int) -> bool:
         """The party's ticket was seen waiting; whether that is news."""
 

@@ -7,7 +7,8 @@ is cleared.
 
 A party queues under a ticket whose id is written into the party before anybody is reserved for it. While it stands there, nobody comes in, and nobody
 goes before the ticket has been ended in its pool. So a ticket that waits holds exactly the party's members. A ticket that is named but ended, or never
-came to wait, is cleared by whoever meets it, after a look into its pool.
+came to wait, is cleared by whoever meets it, after a look into its pool. One that goes back because its match came to nothing is named anew
+(`party_requeue.py`).
 
 Members are told by versions: every change counts the party's version up, a member is told the party whole, and a version that was told is not told again.
 Whoever made the change tells at once; if it cannot, the gateways do, which compare versions every few seconds.

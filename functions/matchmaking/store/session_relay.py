@@ -1,11 +1,14 @@
 """Carries out what a session's transitions do elsewhere: events for its players, tickets that go back, cooldowns, ratings, backfill tickets.
 
-Effects are carried out in their order, each of them idempotent, and forgotten only once all before them are done. Several processes may be at it at once.
+Effects are carried out in their order, each of them idempotent, and forgotten only once all before them are done. Those that follow each other and concern
+different players are carried out together: of nine tickets that go back, none is matched without the ninth because it was a little later. Several processes may be
+at it at once.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import assert_never
 
 import msgspec
@@ -18,11 +21,13 @@ from matchmaking.protocol.session_messages import MATCH_CANCELLED, MatchCancelle
 
 from . import values
 from .interface import Store
+from .party_requeue import requeue, requeued
 from .session_values import PendingEffect, Requeue
 
 _json = msgspec.json.Encoder()
 _record = msgspec.msgpack.Encoder()
 NOT_YET = -1  # what `session_deliver` says while the match itself has not reached the player
+TOGETHER: dict[type[Effect], int] = {GiveBack: -1, Dismiss: -1, Rate: -2}  # each of these concerns other players than its like
 
 
 async def carry_out_all(store: Store, session: Session) -> bool:
@@ -34,14 +39,20 @@ async def carry_out(store: Store, session: Session, effects: Sequence[PendingEff
     """Carry out a session's first effects that wait; False if some must wait for another process."""
     done: list[int] = []
     complete = True
-    for pending in effects:
-        if not await _one(store, session, f"{session.id}:{pending.number}", pending.effect):
-            complete = False
+    for group in _groups(effects):
+        each = await asyncio.gather(*(_one(store, session, f"{session.id}:{pending.number}", pending.effect) for pending in group))
+        done += [pending.number for pending, is_done in zip(group, each, strict=True) if is_done]
+        complete = all(each)
+        if not complete:
             break
-        done.append(pending.number)
     if done:
         await store.session_settle(session.id, done)
     return complete
+
+
+def _groups(effects: Sequence[PendingEffect]) -> Iterator[list[PendingEffect]]:
+    for _, group in groupby(effects, lambda pending: TOGETHER.get(type(pending.effect), pending.number)):
+        yield list(group)
 
 
 async def _one(store: Store, session: Session, event: str, effect: Effect) -> bool:
@@ -88,6 +99,7 @@ async def _give_back(store: Store, session: Session, event: str, back: GiveBack)
     ticket, now = back.ticket, time.time()
     place = values.Place(ticket.id, session.pool, ticket.region, ticket.mode)
     members = [player.id for player in ticket.players]
+    party = await requeue(store, back.old, place, members)
     waited = round(max(0.0, now - ticket.enqueued), 1)
     where = (session.pool, ticket.region, ticket.mode)
     told = MatchCancelledData(session.id, back.reason, True, ticket.id, None, *where, waited)  # type: ignore[arg-type]
@@ -97,6 +109,8 @@ async def _give_back(store: Store, session: Session, event: str, back: GiveBack)
     enqueued = await store.enqueue(place, members[0], _record.encode(ticket), round(ticket.enqueued * 1000))
     if enqueued.status == "cancelled":  # we come too late for it, or somebody has left meanwhile
         await _end(store, place, members, "expired")
+    if party:
+        await requeued(store, party, place, enqueued)
     return True
 
 

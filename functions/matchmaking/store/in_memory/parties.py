@@ -1,6 +1,6 @@
 """Parties, and the players bound to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
@@ -193,6 +193,15 @@ class MemoryParties(MemoryPart):
             state.place, state.queue_op = values.Place(f"{self._now():011x}{random}", *queue), op_id
         others = sorted((member for member in state.members if member != player), key=lambda member: state.members[member])
         return parties.Queueing("queueing", state.place, (player, *others))
+
+    async def party_requeue(self, party: str, old: str, place: values.Place, members: Sequence[str]) -> bool:
+        """See `party_requeue.lua`."""
+        state = self._parties.get(party)
+        if state is None or set(state.members) != set(members):
+            return False
+        if state.place is None or state.place.ticket == old:
+            state.place, state.queue_op, state.since = place, "", None
+        return state.place.ticket == place.ticket
 
     async def party_waits(self, party: str, ticket: str, since_ms: int) -> bool:
         """See `party_waits.lua`."""

@@ -1,6 +1,6 @@
 """Parties, and the players bound to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matchmaking.store import keys, values
@@ -125,6 +125,11 @@ class RedisParties(RedisPart):
         reply = await self._calls.call("party_queue", [keys.party(party)], player, membership, op_id, *queue, random)
         place = values.Place(*(part.decode() for part in reply[3:7]))
         return parties.Queueing(word(reply[2]), place, tuple(part.decode() for part in reply[7:]))
+
+    async def party_requeue(self, party: str, old: str, place: values.Place, members: Sequence[str]) -> bool:
+        """See `party_requeue.lua`."""
+        words = [old, place.ticket, place.pool, place.region, place.mode, *members]
+        return bool((await self._calls.call("party_requeue", [keys.party(party)], *words))[1])
 
     async def party_waits(self, party: str, ticket: str, since_ms: int) -> bool:
         """See `party_waits.lua`."""
