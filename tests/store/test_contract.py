@@ -16,6 +16,7 @@ from matchmaking.store.interface import Store
 from matchmaking.store.joining import Join, JoinOutcome, join, leave, ticket_ended
 from matchmaking.store.keys import InvalidKeyError
 from matchmaking.store.relay import relay, sweep
+from support.matches import commit_one
 
 QUEUE = ("duel", "local", "ranked")
 NOW = "2030-01-01T00:00:00.000Z"
@@ -52,7 +53,7 @@ async def commit(
             players |= dict.fromkeys((p.id for p in msgspec.msgpack.decode(record, type=Ticket).players), outcome.place.ticket)
         tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], round(outcome.enqueued.enqueued * 1000)))
     entry = values.RelayEntry("duel", players, MATCH_READY, msgspec.Raw(b'{"match_id":"m1"}'), NOW, match)
-    return await store.commit("duel", "matcher-1", match, tickets, grace, entry), entry
+    return await commit_one(store, "duel", tickets, entry, grace=grace), entry
 
 
 async def test_a_pair_joins_waits_and_is_matched(any_store: Store) -> None:
@@ -388,7 +389,7 @@ async def test_a_match_and_every_other_end_are_counted_with_their_queue(any_stor
     tickets = [values.CommitTicket(each.place.ticket, *QUEUE[1:], round(each.enqueued.enqueued * 1000)) for each in (alice, bob)]
     entry = values.RelayEntry("duel", {"alice": alice.place.ticket, "bob": bob.place.ticket}, MATCH_READY, msgspec.Raw(b"{}"), NOW, "m1")
     for _ in range(2):  # repeated, it counts once
-        assert (await any_store.commit("duel", "m-1", "m1", tickets, 30.0, entry, {"matched": 1, "waited|b3": 2})).status == "committed"
+        assert (await commit_one(any_store, "duel", tickets, entry, {"matched": 1, "waited|b3": 2})).status == "committed"
     generation = (await resume(any_store, "carol")).generation
     await leave(any_store, "carol", generation, "2", NOW)
     (reading,) = await any_store.readings("duel", [("local", "ranked")])
@@ -445,3 +446,43 @@ async def test_timers_are_counted_with_how_late_the_latest_is(any_store: Store) 
     count, late = await any_store.timer_backlog()
     assert count == 2
     assert 4.9 < late < 60
+
+
+async def test_of_many_matches_each_is_made_whole_or_not_at_all(any_store: Store) -> None:
+    waiting = {name: await join_queue(any_store, name) for name in ("alice", "bob", "carol", "dave", "erin", "frank")}
+
+    def proposed(match: str, *names: str, since: int | None = None) -> values.Proposal:
+        tickets = [
+            values.CommitTicket(
+                waiting[name].place.ticket, *QUEUE[1:], round(waiting[name].enqueued.enqueued * 1000) if since is None else since
+            )
+            for name in names
+        ]
+        players = {name: waiting[name].place.ticket for name in names}
+        entry = values.RelayEntry("duel", players, MATCH_READY, msgspec.Raw(b"{}"), NOW, match)
+        return values.Proposal(match, tickets, entry, {"matched": 2, f"quality:{match}": 1})
+
+    proposals = [
+        proposed("m1", "alice", "bob"),
+        proposed("m2", "bob", "carol"),  # bob is in the first one
+        proposed("m3", "dave", "erin", since=1),  # not as they wait
+        proposed("m4", "carol", "dave"),
+    ]
+    for again in (False, True):
+        made = await any_store.commit("duel", "matcher-1", proposals, 30.0)
+        assert [each.status for each in made] == ["committed", "conflict", "conflict", "committed"]
+        assert [bool(each.entry) for each in made] == [not again, False, False, not again], (
+            "what was committed before is relayed by who did"
+        )
+    assert made[2].gone == tuple(waiting[name].place.ticket for name in ("dave", "erin"))
+    assert await any_store.queue_lengths("duel", [QUEUE[1:]]) == [2]
+    (reading,) = await any_store.readings("duel", [QUEUE[1:]])
+    assert {name: count for name, count in reading.counts.items() if name != "joined"} == {"matched": 4, "quality:m1": 1, "quality:m4": 1}
+    (numbers,) = await any_store.queue_statistics("duel", [QUEUE[1:]])
+    assert (numbers.matches, numbers.tickets) == (2, 4)
+    left = await any_store.left_behind("duel", 0.0, 10)
+    assert sorted(pending.entry.match for pending in left) == ["m1", "m4"]
+    await any_store.settle("duel", left)
+    assert await any_store.left_behind("duel", 0.0, 10) == []
+    ghosts = await any_store.commit("duel", "matcher-1", [proposed("m5", "erin", "frank")], 0.0)
+    assert (ghosts[0].status, len(ghosts[0].gone)) == ("ghost", 2)

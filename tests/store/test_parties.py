@@ -20,6 +20,7 @@ from matchmaking.store.memory import MemoryStore
 from matchmaking.store.party_values import Party
 from matchmaking.store.relay import relay, sweep
 from store.test_contract import NOW, build, join_queue, resume
+from support.matches import commit_one
 
 QUEUE = ("squads", "local", "ranked")
 
@@ -185,7 +186,7 @@ async def test_leaving_after_the_match_leaves_the_match_alone(any_store: Store) 
     outcome, _ = await queue_party(any_store, party)
     entry = values.RelayEntry("squads", dict.fromkeys(("alice", "bob"), outcome.place.ticket), MATCH_READY, msgspec.Raw(b"{}"), NOW, "m1")
     ticket = values.CommitTicket(outcome.place.ticket, *QUEUE[1:], round(outcome.enqueued.enqueued * 1000))
-    committed = await any_store.commit("squads", "matcher-1", "m1", [ticket], 30.0, entry)
+    committed = await commit_one(any_store, "squads", [ticket], entry)
     assert (await parties.leave(any_store, "bob", await enter(any_store, "bob"), "l")).status == "done"
     assert await relay(any_store, values.PendingEntry(committed.entry, entry)) != {"alice": 0, "bob": 0}
     for player in ("alice", "bob"):

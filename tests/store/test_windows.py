@@ -8,6 +8,7 @@ from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, Store
 from matchmaking.store.memory import MemoryStore
 from matchmaking.store.redis_store import RedisStore
 from store.test_contract import NOW, QUEUE, join_queue
+from support.matches import commit_one
 from support.redis_server import RedisServer
 
 
@@ -18,7 +19,7 @@ async def match(store: Store, number: int, counts: dict[str, int] | None = None)
         outcome = await join_queue(store, f"{player}-{number}")
         tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], round(outcome.enqueued.enqueued * 1000)))
     entry = values.RelayEntry("duel", {}, MATCH_READY, msgspec.Raw(b"{}"), NOW, f"m{number}")
-    assert (await store.commit("duel", "matcher-1", f"m{number}", tickets, 30.0, entry, counts or {})).status == "committed"
+    assert (await commit_one(store, "duel", tickets, entry, counts)).status == "committed"
 
 
 async def test_matches_are_counted_by_what_they_came_to(any_store: Store) -> None:
@@ -39,7 +40,7 @@ async def test_a_running_session_that_looks_for_players_is_no_wait(any_store: St
         since = round(outcome.enqueued.enqueued * 1000)
         tickets.append(values.CommitTicket(outcome.place.ticket, *QUEUE[1:], since, counts=player == "alice"))
     entry = values.RelayEntry("duel", {}, MATCH_READY, msgspec.Raw(b"{}"), NOW, "m1")
-    assert (await any_store.commit("duel", "matcher-1", "m1", tickets, 30.0, entry)).status == "committed"
+    assert (await commit_one(any_store, "duel", tickets, entry)).status == "committed"
     found = await any_store.window(*QUEUE, 5)
     assert (found.counts["matches"], found.counts["tickets"], sum(found.waits)) == (1, 1, 1)
 

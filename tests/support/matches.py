@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -47,12 +47,25 @@ async def now(store: Store) -> float:
     return (await store.page(POOL, REGION, MODE, None, 1)).now
 
 
+async def commit_one(
+    store: Store,
+    pool: str,
+    tickets: Sequence[values.CommitTicket],
+    entry: values.RelayEntry,
+    counts: Mapping[str, int] | None = None,
+    grace: float = 30.0,
+) -> values.Commitment:
+    """Commit a single match."""
+    (commitment,) = await store.commit(pool, "matcher-1", [values.Proposal(entry.match, tickets, entry, counts or {})], grace)
+    return commitment
+
+
 async def commit(store: Store, match: str, rules: PoolRules, teams: Sequence[Sequence[Ticket]]) -> values.PendingEntry | None:
     """Commit a match of these tickets, as the process does that may die right afterwards; None: it met a conflict."""
     results = tuple(TeamResult(f"side-{i + 1}", tuple(team)) for i, team in enumerate(teams))
     entry = match_ready(POOL, match, Match(results, REGION), rules, await now(store))
     tickets = [values.CommitTicket(t.id, REGION, MODE, round(t.enqueued * 1000)) for team in teams for t in team]
-    commitment = await store.commit(POOL, "matcher-1", entry.match, tickets, 30.0, entry)
+    commitment = await commit_one(store, POOL, tickets, entry)
     return values.PendingEntry(commitment.entry, entry) if commitment.status == "committed" and commitment.entry else None
 
 

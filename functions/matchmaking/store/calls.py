@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import hiredis
@@ -75,12 +75,23 @@ class Calls:
             StoreUnavailableError: Redis cannot be reached or is not ready.
             StoreError: the script failed, or the reply belongs to another request.
         """
-        request = f"{self._prefix}{next(self._requests):x}"
-        called = script(name)
-        reply: list[Any] = await self._enter(called, ["EVALSHA", called.sha, len(keys), *keys, request, *arguments])
-        if reply[0] != request.encode():  # a reply that went astray must not be believed (see CVE-2023-28858)
-            raise StoreError(f"the reply to {name} belongs to another request")
+        reply: list[Any] = await self._begin(name, keys, arguments)
         return reply
+
+    async def call_all(self, name: str, calls: Iterable[tuple[Sequence[str], Sequence[Any]]]) -> list[list[Any]]:
+        """Run a script many times, without a task for each; the replies in order.
+
+        Args:
+            calls: KEYS and ARGV of each, as `call` has them.
+
+        Raises:
+            StoreUnavailableError, StoreError: as `call` does; the others may have been carried out all the same.
+        """
+        return await asyncio.gather(*[self._begin(name, *each) for each in calls])
+
+    def _begin(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> "asyncio.Future[list[Any]]":
+        called = script(name)
+        return self._enter(called, ["EVALSHA", called.sha, len(keys), *keys, f"{self._prefix}{next(self._requests):x}", *arguments])
 
     async def command(self, *words: Any) -> Any:
         """Run a plain command, of a kind that may be repeated; its reply as the client library reads it.
@@ -130,11 +141,15 @@ class Calls:
             raise
         if self.on_calls is not None:
             self._tell(self.on_calls, batch, replies, time.perf_counter() - began)
-        for (*_, future), reply in zip(batch, replies, strict=True):
+        for (called, words, future), reply in zip(batch, replies, strict=True):
             if future.done():
                 continue  # its caller was cancelled
             if isinstance(reply, Exception):
                 future.set_exception(translate(reply))
+            elif (
+                called is not None and reply[0] != words[3 + words[2]].encode()
+            ):  # it went astray, and must not be believed (see CVE-2023-28858)
+                future.set_exception(StoreError(f"the reply to {called.name} belongs to another request"))
             else:
                 future.set_result(reply)
 

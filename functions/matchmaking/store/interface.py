@@ -25,7 +25,6 @@ LONG_WINDOW_MS = 900_000  # matches are counted by quarters of an hour too
 LONG_WINDOWS = 97  # quarters kept: a day, and the present one
 EXPORTER_MS = 4000  # a gateway that exports for all must ask again within this
 COUNTED_MS = 120_000  # how long a matcher's latest batch of counts is remembered; longer than any retry
-NO_COUNTS: Mapping[str, int] = {}
 MATCHER_MS = 10_000  # a matcher without a heartbeat for so long is gone
 INVITE_MS = 1_800_000  # how long a party's invite is good; the leader makes a new one at any time
 LARGEST_PARTY = 50  # members; a pool's own limit is checked when the party queues
@@ -79,17 +78,8 @@ class MatchingStore(Protocol):
     async def follow(self, pool: str, after: Mapping[tuple[str, str], int], block: float) -> dict[tuple[str, str], list[values.Change]]:
         """What changed in these queues after the log numbers known; waits up to `block` seconds for anything."""
 
-    async def commit(
-        self,
-        pool: str,
-        matcher: str,
-        match: str,
-        tickets: Sequence[values.CommitTicket],
-        grace: float,
-        event: values.RelayEntry,
-        counts: Mapping[str, int] = NO_COUNTS,
-    ) -> values.Commitment:
-        """Make a match of waiting tickets, all or none. The first ticket's queue counts the match, and `counts` with it."""
+    async def commit(self, pool: str, matcher: str, proposals: Sequence[values.Proposal], grace: float) -> list[values.Commitment]:
+        """Make matches of waiting tickets, each all or none; what became of each. The first ticket's queue counts a match."""
 
     async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
         """A matcher's heartbeat on a queue."""
@@ -104,8 +94,11 @@ class DeliveryStore(Protocol):
     async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
         """Hand a ticket's end to a player; its number, or 0 if that happened before."""
 
-    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
-        """A relayed entry is done with."""
+    async def deliver_all(self, ends: Sequence[tuple[str, str, values.RelayEntry]]) -> list[int]:
+        """The same for many (player, ticket, entry) at once."""
+
+    async def settle(self, pool: str, pendings: Sequence[values.PendingEntry]) -> None:
+        """Relayed entries are done with."""
 
     async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
         """Claim outbox entries that nobody relayed for `idle` seconds."""

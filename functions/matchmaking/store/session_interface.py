@@ -22,6 +22,9 @@ class SessionStore(Protocol):
     async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> int | None:
         """Write a session and the effects of its transition; the last effect's number (they are numbered without gaps), None if it changed since `revision`."""
 
+    async def sessions_open(self, seeds: Sequence[tuple[Session, bytes, str]], keep: float) -> None:
+        """Write new sessions (with their JSON, and when they were made) that nothing follows from; those that exist already stay as they are."""
+
     async def session_effects(self, match: str) -> list[values.PendingEffect]:
         """Effects not yet carried out, in order."""
 

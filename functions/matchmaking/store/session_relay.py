@@ -147,4 +147,4 @@ async def _withdraw(store: Store, session: Session, ticket: str) -> None:
     entry = values.RelayEntry(session.pool, {}, TICKET_ENDED, data, rfc3339(time.time()))
     cancelled = await store.cancel(place, session.id, "left", entry)
     if cancelled.status == "cancelled" and cancelled.detail:
-        await store.settle(session.pool, values.PendingEntry(cancelled.detail, entry))
+        await store.settle(session.pool, [values.PendingEntry(cancelled.detail, entry)])

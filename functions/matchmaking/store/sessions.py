@@ -121,6 +121,16 @@ class Opening(msgspec.Struct, frozen=True):
     token: int | None = None
 
 
+def is_plain(seed: Session | Arrival | None) -> bool:
+    """Whether nothing follows from a match's session but that it is written: it holds nobody, and waits for nothing."""
+    return isinstance(seed, Session) and not seed.holds
+
+
+async def open_plain(store: Store, entries: Sequence[tuple[values.RelayEntry, Session]]) -> None:
+    """Make such sessions, many at once. May be repeated, by others too."""
+    await store.sessions_open([(seed, bytes(entry.seed), entry.timestamp) for entry, seed in entries], UNREPORTED_SECONDS)
+
+
 async def open_session(store: Store, entry: values.RelayEntry) -> Opening:
     """Make a match's session, or put its players into the running one, before they are told. May be repeated, by others too."""
     seed = session_values.seed_decoder.decode(entry.seed)
@@ -130,8 +140,8 @@ async def open_session(store: Store, entry: values.RelayEntry) -> Opening:
         token = await store.timer_set(seed.match, LOOK_AGAIN)
         await _arrive(store, seed)
         return Opening(entry, True, seed.match, token)
-    if not seed.holds:
-        await _write(store, seed, 0, (), seed.created)
+    if is_plain(seed):
+        await open_plain(store, [(entry, seed)])
         return Opening(entry)
     token = await store.timer_set(seed.id, LOOK_AGAIN)
     read = await store.session_read(seed.id)

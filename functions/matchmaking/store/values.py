@@ -1,6 +1,6 @@
 """What the store's functions return."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -284,3 +284,17 @@ class CommitTicket(Struct, frozen=True):
     mode: str
     enqueued_ms: int
     counts: bool = True
+
+
+class Proposal(Struct, frozen=True):
+    """A match that a matcher proposes.
+
+    Attributes:
+        event: what the relay tells its players.
+        counts: what it adds to the statistics of its first ticket's queue; no field has a blank in it.
+    """
+
+    match: str
+    tickets: Sequence[CommitTicket]
+    event: RelayEntry
+    counts: Mapping[str, int] = {}

@@ -4,7 +4,7 @@
     ├─ redis reserve, …       its calls
     ├─ wait                   a matcher, from the ticket's enqueueing to its match
     ├─ match                  the same matcher, from the proposal to the relay; links to the traces of the match's other tickets
-    │  └─ redis commit, …     its calls, in the trace of one of the tickets
+    │  └─ redis commit, …     its calls for the whole round, whose matches go together; in the trace of one of the tickets
     └─ match_found            the player's gateway, from the commit to the write to the socket
 
 The join's context goes with the ticket's record and the match's event as a W3C `traceparent`; a ticket that is not traced carries nothing. While anybody waits for
@@ -71,6 +71,34 @@ class NotedMatch(msgspec.Struct, frozen=True):
     noted: Noted
 
 
+class NotedRound:
+    """A round's proposals, of which nothing is noted."""
+
+    def proposed(self, match_id: str, match: Match) -> None:
+        """A match is to be committed."""
+
+    def came_of(self, match_id: str, outcome: str) -> None:
+        """What its commit said."""
+
+
+class TracedRound(NotedRound):
+    """As the parent, but those with traced tickets are noted."""
+
+    def __init__(self) -> None:
+        self.matches: dict[str, Match] = {}
+        self.outcomes: dict[str, str] = {}
+
+    def proposed(self, match_id: str, match: Match) -> None:
+        """See `NotedRound`."""
+        if any(ticket.trace for ticket in match.tickets):
+            self.matches[match_id] = match
+
+    def came_of(self, match_id: str, outcome: str) -> None:
+        """See `NotedRound`."""
+        if match_id in self.matches:
+            self.outcomes[match_id] = outcome
+
+
 _noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
 
 
@@ -125,9 +153,9 @@ class NoTraces:
         """Around the work of a join."""
         return _NOTHING
 
-    def match(self, pool: str, match_id: str, match: Match) -> AbstractContextManager[Noted]:  # noqa: ARG002
-        """Around the work of a proposed match."""
-        return _NOTHING
+    def round(self, pool: str) -> AbstractContextManager[NotedRound]:  # noqa: ARG002
+        """Around the work of a round's proposals, which are committed and relayed together."""
+        return _NO_ROUND
 
     def delivered(self, traceparent: str, match_id: str, since: float) -> None:
         """A match's event was written to a player's socket; `since`: when it was committed, seconds."""
@@ -140,6 +168,7 @@ class NoTraces:
 
 
 _NOTHING = nullcontext(Noted())
+_NO_ROUND = nullcontext(NotedRound())
 NO_TRACES = NoTraces()
 
 
@@ -201,17 +230,16 @@ class Traces(NoTraces):
             self._spans.end_join(span, noted)
 
     @contextmanager
-    def match(self, pool: str, match_id: str, match: Match) -> Iterator[Noted]:
+    def round(self, pool: str) -> Iterator[NotedRound]:
         """See `NoTraces`."""
-        noted = Noted(calls=[])
-        if len(self._matches) >= SEVERAL or not any(ticket.trace for ticket in match.tickets):
-            yield noted
-            return
+        noted, proposals = Noted(calls=[]), TracedRound()
         try:
             with self._noting(noted):
-                yield noted
+                yield proposals
         finally:
-            self._matches.append(NotedMatch(match_id, pool, match, noted))
+            for match_id, match in list(proposals.matches.items())[: SEVERAL - len(self._matches)]:
+                outcome = proposals.outcomes.get(match_id) or noted.outcome
+                self._matches.append(NotedMatch(match_id, pool, match, msgspec.structs.replace(noted, outcome=outcome)))
 
     def delivered(self, traceparent: str, match_id: str, since: float) -> None:
         """See `NoTraces`."""

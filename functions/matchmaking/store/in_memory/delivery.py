@@ -1,5 +1,7 @@
 """Players' outboxes, and the relay that fills them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from matchmaking.protocol.events import StoredEvent
@@ -33,13 +35,18 @@ class MemoryDelivery(MemoryPart):
         self.published.append((keys.updates_channel(player), entry.type, bytes(entry.data)))
         return state.seq
 
-    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
+    async def deliver_all(self, ends: Sequence[tuple[str, str, values.RelayEntry]]) -> list[int]:
+        """One after the other."""
+        return [await self.deliver(*end) for end in ends]
+
+    async def settle(self, pool: str, pendings: Sequence[values.PendingEntry]) -> None:
         """See `settle.lua`."""
         of = self._pool(pool)
-        of.outbox.pop(pending.id, None)
-        for ticket in (*pending.entry.players.values(), pending.entry.filled):
-            if ticket in of.ended:
-                of.ended[ticket] = (of.ended[ticket][0], self._now() + MARK_MS)
+        for pending in pendings:
+            of.outbox.pop(pending.id, None)
+            for ticket in (*pending.entry.players.values(), pending.entry.filled):
+                if ticket in of.ended:
+                    of.ended[ticket] = (of.ended[ticket][0], self._now() + MARK_MS)
 
     async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
         """An entry once claimed is left alone for another `idle` seconds."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matchmaking.store import values
-from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, NO_COUNTS, WAIT_WINDOW_MS
+from matchmaking.store.interface import LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS
 
 from .state import MemoryPart
 
@@ -23,7 +23,11 @@ class MemoryMatching(MemoryPart):
         changes = {queue: [c for c in self._queue(pool, *queue).log if c.number > number] for queue, number in after.items()}
         return {queue: found for queue, found in changes.items() if found}
 
-    async def commit(
+    async def commit(self, pool: str, matcher: str, proposals: Sequence[values.Proposal], grace: float) -> list[values.Commitment]:
+        """See `commit.lua`."""
+        return [self._commit(pool, matcher, each.match, each.tickets, grace, each.event, each.counts) for each in proposals]
+
+    def _commit(
         self,
         pool: str,
         matcher: str,
@@ -31,9 +35,8 @@ class MemoryMatching(MemoryPart):
         tickets: Sequence[values.CommitTicket],
         grace: float,
         event: values.RelayEntry,
-        counts: Mapping[str, int] = NO_COUNTS,
+        counts: Mapping[str, int],
     ) -> values.Commitment:
-        """See `commit.lua`."""
         of, now = self._pool(pool), self._now()
         queues = {ticket.id: self._queue(pool, ticket.region, ticket.mode) for ticket in tickets}
         gone = tuple(ticket.id for ticket in tickets if queues[ticket.id].waiting.get(ticket.id) != ticket.enqueued_ms)

@@ -44,6 +44,11 @@ class MemorySessions(MemoryPart):
             of.effects[of.number] = effect
         return of.number
 
+    async def sessions_open(self, seeds: Sequence[tuple[Session, bytes, str]], keep: float) -> None:
+        """One after the other."""
+        for session, _, timestamp in seeds:
+            await self.session_write(session, 0, (), keep, timestamp)
+
     async def session_effects(self, match: str) -> list[session_values.PendingEffect]:
         """In order."""
         return [session_values.PendingEffect(number, effect) for number, effect in self._session(match).effects.items()]

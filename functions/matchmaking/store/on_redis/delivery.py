@@ -1,5 +1,8 @@
 """Players' outboxes, the relay that fills them, and publications."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
 from matchmaking.store import keys, values
@@ -16,27 +19,20 @@ class RedisDelivery(RedisPart):
 
     async def deliver(self, player: str, ticket: str, entry: values.RelayEntry) -> int:
         """See `deliver.lua`."""
-        reply = await self._calls.call(
-            "deliver",
-            [keys.connection(player), keys.ticket(player), keys.player_outbox(player)],
-            player,
-            ticket,
-            entry.type,
-            bytes(entry.data),
-            entry.timestamp,
-            keys.updates_channel(player),
-            OUTBOX_CAP,
-            entry.match,
-            "1" if entry.holds else "",
-        )
-        return int(reply[2])
+        names, arguments = _delivery(player, ticket, entry)
+        return int((await self._calls.call("deliver", names, *arguments))[2])
 
-    async def settle(self, pool: str, pending: values.PendingEntry) -> None:
+    async def deliver_all(self, ends: Sequence[tuple[str, str, values.RelayEntry]]) -> list[int]:
+        """One script for each player: each has a slot of its own."""
+        return [int(reply[2]) for reply in await self._calls.call_all("deliver", (_delivery(*end) for end in ends))]
+
+    async def settle(self, pool: str, pendings: Sequence[values.PendingEntry]) -> None:
         """See `settle.lua`."""
-        marks = [
-            keys.ended(pool, ticket) for ticket in dict.fromkeys([*pending.entry.players.values(), *filter(None, [pending.entry.filled])])
-        ]
-        await self._calls.call("settle", [pool_keys(pool).outbox, *marks], pending.id, MARK_MS)
+        tickets = dict.fromkeys(
+            ticket for pending in pendings for ticket in (*pending.entry.players.values(), pending.entry.filled) if ticket
+        )
+        marks = [keys.ended(pool, ticket) for ticket in tickets]
+        await self._calls.call("settle", [pool_keys(pool).outbox, *marks], MARK_MS, *(pending.id for pending in pendings))
 
     async def left_behind(self, pool: str, idle: float, limit: int) -> list[values.PendingEntry]:
         """XAUTOCLAIM: of several sweepers each entry goes to one, which then has `idle` seconds for it."""
@@ -63,3 +59,11 @@ class RedisDelivery(RedisPart):
         """In the contract's envelope."""
         envelope = {"channel": channel, "message": {"type": type_, "data": msgspec.Raw(data), "timestamp": timestamp}}
         await self._calls.command("PUBLISH", channel, _encoder.encode(envelope))
+
+
+def _delivery(player: str, ticket: str, entry: values.RelayEntry) -> tuple[list[str], list[Any]]:
+    """KEYS and ARGV of `deliver.lua`."""
+    names = [keys.connection(player), keys.ticket(player), keys.player_outbox(player)]
+    held = "1" if entry.holds else ""
+    channel = keys.updates_channel(player)
+    return names, [player, ticket, entry.type, bytes(entry.data), entry.timestamp, channel, OUTBOX_CAP, entry.match, held]

@@ -7,7 +7,7 @@ import msgspec
 
 from matchmaking.store import keys, values
 from matchmaking.store.calls import CALL_TIMEOUT
-from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, NO_COUNTS, WAIT_WINDOW_MS, WAIT_WINDOWS
+from matchmaking.store.interface import LOG_CAP, LONG_WINDOW_MS, LONG_WINDOWS, MATCHER_MS, WAIT_WINDOW_MS, WAIT_WINDOWS
 
 from .base import RedisPart, pool_keys, queue_keys, word
 
@@ -43,36 +43,33 @@ class RedisMatching(RedisPart):
         rows = reply.items() if isinstance(reply, dict) else reply
         return {names[name]: [_change(*entry) for entry in _flat(entries)] for name, entries in rows or ()}
 
-    async def commit(
-        self,
-        pool: str,
-        matcher: str,
-        match: str,
-        tickets: Sequence[values.CommitTicket],
-        grace: float,
-        event: values.RelayEntry,
-        counts: Mapping[str, int] = NO_COUNTS,
-    ) -> values.Commitment:
+    async def commit(self, pool: str, matcher: str, proposals: Sequence[values.Proposal], grace: float) -> list[values.Commitment]:
         """See `commit.lua`."""
-        queues: dict[tuple[str, str], list[values.CommitTicket]] = {}
-        for ticket in tickets:
-            queues.setdefault((ticket.region, ticket.mode), []).append(ticket)
-        of, first = pool_keys(pool), queue_keys(pool, tickets[0].region, tickets[0].mode)
-        names = [of.tickets, of.alive, of.counters, of.outbox, first.statistics, first.windows]
-        arguments: list[Any] = [matcher, match, _encoder.encode(event), int(grace * 1000), LOG_CAP, _WAITS, len(queues)]
-        for (region, mode), members in queues.items():
-            queue = queue_keys(pool, region, mode)
-            names += [queue.waiting, queue.log]
-            arguments += [region, mode, len(members)]
-            for member in members:
-                arguments += [member.id, member.enqueued_ms, "1" if member.counts else ""]
-        arguments += [word for pair in counts.items() for word in pair]
-        names += [keys.ended(pool, member.id) for members in queues.values() for member in members]
-        reply = await self._calls.call("commit", names, *arguments)
-        status = word(reply[2])
-        if status == "committed":
-            return values.Commitment(status, reply[3].decode())
-        return values.Commitment(status, gone=tuple(part.decode() for part in reply[3:]))
+        of = pool_keys(pool)
+        queues: dict[tuple[str, str], int] = {}
+        sums: list[dict[str, int]] = []
+        matches: list[Any] = []
+        marks: list[str] = []
+        for proposal in proposals:
+            matches += [proposal.match, _encoder.encode(proposal.event), _words(proposal.counts), len(proposal.tickets)]
+            for ticket in proposal.tickets:
+                queue = (ticket.region, ticket.mode)
+                if queue not in queues:
+                    queues[queue] = len(queues) + 1
+                    sums.append({})
+                matches += [ticket.id, ticket.enqueued_ms, queues[queue], "1" if ticket.counts else ""]
+                marks.append(keys.ended(pool, ticket.id))
+            of_first = sums[queues[proposal.tickets[0].region, proposal.tickets[0].mode] - 1]
+            for field, number in proposal.counts.items():
+                of_first[field] = of_first.get(field, 0) + number
+        names = [of.tickets, of.alive, of.counters, of.outbox]
+        arguments: list[Any] = [matcher, int(grace * 1000), LOG_CAP, _WAITS, len(queues)]
+        for queue, its_sums in zip(queues, sums, strict=True):
+            at = queue_keys(pool, *queue)
+            names += [at.waiting, at.log, at.statistics, at.windows]
+            arguments += [*queue, 2 * len(its_sums), *(word for pair in its_sums.items() for word in pair)]
+        reply = await self._calls.call("commit", [*names, *marks], *arguments, *matches)
+        return [_commitment(*verdict) for verdict in reply[2:]]
 
     async def beat(self, pool: str, region: str, mode: str, matcher: str, *, leave: bool = False) -> values.Beat:
         """See `beat.lua`."""
@@ -88,6 +85,16 @@ class RedisMatching(RedisPart):
             pipeline.hset(name, mapping=cast("Any", reasons))
             pipeline.expire(name, 30)
         await self._plain(pipeline.execute())
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return " ".join([f"{field} {number}" for field, number in counts.items()])
+
+
+def _commitment(status: bytes, *details: bytes) -> values.Commitment:
+    if status == b"committed":
+        return values.Commitment("committed", details[0].decode())
+    return values.Commitment(word(status), gone=tuple(ticket.decode() for ticket in details))
 
 
 def _flat(entries: Any) -> Any:

@@ -29,23 +29,15 @@ class RedisSessions(RedisPart):
 
     async def session_write(self, session: Session, revision: int, effects: Sequence[Effect], keep: float, timestamp: str) -> int | None:
         """See `session_write.lua`."""
-        match = session.id
-        reply = await self._calls.call(
-            "session_write",
-            [keys.session(match), keys.session_outbox(match)],
-            match,
-            revision,
-            values.session_encoder.encode(session),
-            session.status,
-            session.connection,
-            int(keep),
-            " ".join(session.players),
-            keys.match_channel(match),
-            timestamp,
-            "1" if session.holds else "",
-            *(values.session_encoder.encode(effect) for effect in effects),
-        )
+        data = values.session_encoder.encode(session)
+        names, arguments = _write(session, data, revision, keep, timestamp)
+        arguments += [values.session_encoder.encode(effect) for effect in effects]
+        reply = await self._calls.call("session_write", names, *arguments)
         return int(reply[4]) if reply[2] == b"written" else None
+
+    async def sessions_open(self, seeds: Sequence[tuple[Session, bytes, str]], keep: float) -> None:
+        """One script for each match: each has a slot of its own."""
+        await self._calls.call_all("session_write", (_write(session, data, 0, keep, at) for session, data, at in seeds))
 
     async def session_effects(self, match: str) -> list[values.PendingEffect]:
         """The stream's ids are the effects' numbers."""
@@ -190,6 +182,14 @@ class RedisSessions(RedisPart):
         """The list, whole."""
         found: list[bytes] = await self._calls.command("LRANGE", keys.matches(player), 0, -1)
         return found
+
+
+def _write(session: Session, data: bytes, revision: int, keep: float, timestamp: str) -> tuple[list[str], list[Any]]:
+    """KEYS and ARGV of `session_write.lua`, without effects."""
+    match = session.id
+    holds, players, channel = "1" if session.holds else "", " ".join(session.players), keys.match_channel(match)
+    written = [match, revision, data, session.status, session.connection, int(keep), players, channel, timestamp, holds]
+    return [keys.session(match), keys.session_outbox(match)], written
 
 
 def profile_of(player: str, fields: dict[str, str]) -> values.Profile:
