@@ -99,6 +99,16 @@ async def test_a_party_through_the_client(redis_url: str, signer: Signer) -> Non
         assert [member.player_id for member in joined.members] == ["alice", "bob"]
         with pytest.raises(RefusedError, match="only the party's leader"):
             await bob.kick("alice")
+        renewed = await alice.new_invite()
+        assert (renewed.reason, renewed.invite != party.invite) == ("invite", True)
+        async with connect(running, "carol") as carol:
+            with pytest.raises(RefusedError) as refused:
+                await carol.join_party(party.invite)
+            assert refused.value.code == "unknown_invite"
+        assert (await alice.promote("bob")).leader == "bob"
+        with pytest.raises(RefusedError, match="only the party's leader"):
+            await alice.new_invite()
+        assert (await bob.promote("alice")).leader == "alice"
         ticket = await alice.join("squads", "local", "ranked")
         async with asyncio.timeout(10):
             while bob.ticket != alice.ticket:

@@ -125,6 +125,20 @@ async def test_requests_their_answers_and_refusals(fake_gateway: Any) -> None:
         op_id = (await peer.receive("match_decline"))["data"]["op_id"]
         await peer.send(ErrorData("too_late", "no", op_id, 7.0))
         assert await session.tells("refused", retryAfter=7) == "too_late"
+        for method, words, type_, data in (
+            ("createParty", [], "party_create", {}),
+            ("joinParty", ["abc-def"], "party_join", {"invite": "abc-def"}),
+            ("kick", ["bob"], "party_kick", {"player_id": "bob"}),
+            ("promote", ["bob"], "party_promote", {"player_id": "bob"}),
+            ("newInvite", [], "party_invite", {}),
+            ("leaveParty", [], "party_leave", {}),
+        ):
+            session.do("ask", method, *words)
+            asked = (await peer.receive(type_))["data"]
+            op_id = asked.pop("op_id")
+            assert asked == data
+            await peer.say("party_update", party_id=type_, op_id=op_id)
+            assert (await session.tells("answer"))["party_id"] == type_
         session.do("ask", "request", "party_create", {"pool": "duel"})
         op_id = (await peer.receive("party_create"))["data"]["op_id"]
         await peer.say("party_update", party_id="p1", op_id=op_id)

@@ -215,6 +215,24 @@ class Client:
         """
         return await self._party("party_kick", player_id=player)
 
+    async def promote(self, player: str) -> PartyUpdateData:
+        """Have another member lead one's own party.
+
+        Raises:
+            RefusedError: the player does not lead, or there is no such member.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_promote", player_id=player)
+
+    async def new_invite(self) -> PartyUpdateData:
+        """A new invite for one's own party, in the answer; the one before is good no more.
+
+        Raises:
+            RefusedError: the player does not lead.
+            ConnectionEndedError: the connection ended for good.
+        """
+        return await self._party("party_invite")
+
     async def _party(self, type_: str, **data: str) -> PartyUpdateData:
         answer: Any = await self.request(type_, **data)
         return cast("PartyUpdateData", answer)

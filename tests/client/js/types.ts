@@ -26,6 +26,13 @@ export async function play(): Promise<void> {
   }
 }
 
+export async function lead(): Promise<string> {
+  const { invite } = await session.newInvite();
+  return (await session.promote("bob")).leader + invite;
+}
+
+// @ts-expect-error promoting names whom
+session.promote();
 // @ts-expect-error a join names its pool
 session.join({ region: "local" });
 // @ts-expect-error the ticket is read, not set

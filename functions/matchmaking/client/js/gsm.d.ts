@@ -192,6 +192,8 @@ export class GameSession extends EventTarget {
   joinParty(invite: string): Promise<PartyUpdate>;
   leaveParty(): Promise<PartyUpdate>;
   kick(player: string): Promise<PartyUpdate>;
+  promote(player: string): Promise<PartyUpdate>;
+  newInvite(): Promise<PartyUpdate>;
   request(type: string, data?: Record<string, unknown>): Promise<unknown>;
   events(): AsyncIterableIterator<Event>;
   addEventListener<Type extends keyof SessionEvents>(type: Type, listener: (event: CustomEvent<SessionEvents[Type]>) => void, options?: boolean | AddEventListenerOptions): void;

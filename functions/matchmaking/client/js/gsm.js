@@ -246,6 +246,16 @@ export class GameSession extends EventTarget {
     return this.#request("party_kick", { player_id: player });
   }
 
+  /** The leader has another member lead. */
+  promote(player) {
+    return this.#request("party_promote", { player_id: player });
+  }
+
+  /** The leader makes a new invite, which the answer carries; the one before is good no more. */
+  newInvite() {
+    return this.#request("party_invite", {});
+  }
+
   /** Ask for anything that the protocol knows; the message with the same operation id is the answer. */
   request(type, data = {}) {
     return this.#request(type, data);
