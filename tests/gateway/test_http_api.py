@@ -76,8 +76,8 @@ async def test_bad_preferences_are_refused(served: Gateway, signer: Signer, body
 
 
 async def test_a_body_that_is_too_large_is_refused(served: Gateway, signer: Signer) -> None:
-    status, _ = await fetch(served.url + PREFERENCES, {"regions": ["a" * 70_000]}, signer.token("alice"))
-    assert status == 413
+    status, answer = await fetch(served.url + PREFERENCES, {"regions": ["a" * 70_000]}, signer.token("alice"))
+    assert (status, answer["error"]["code"]) == (413, "body_too_large")
 
 
 async def test_who_is_not_signed_in_is_refused(served: Gateway, signer: Signer) -> None:

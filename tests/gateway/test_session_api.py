@@ -134,6 +134,7 @@ async def test_requests_that_are_refused(api: Api, redis_url: str) -> None:
             ({"state": deep}, 400, "state_too_deep"),
             ({"state": {"a": "x" * 16_384}}, 413, "state_too_large"),
             ({"state": {"a": "x" * 60_000}}, 413, "state_too_large"),
+            ({"state": {"a": "x" * 70_000}}, 413, "state_too_large"),
             (b'{"state":{"a":1e999}}', 400, "invalid_request"),
         ):
             answer = await api.post("state", body)
@@ -148,6 +149,10 @@ async def test_requests_that_are_refused(api: Api, redis_url: str) -> None:
         ):
             answer = await api.post("result", body)
             assert (answer[0], answer[1]["error"]["code"]) == (400, code), body
+        for what in ("result", "backfill"):
+            answer = await api.post(what, {"abandoned": ["x" * 70_000]})
+            assert (answer[0], answer[1]["error"]["code"]) == (413, "body_too_large")
+            assert "at most 65536 bytes" in answer[1]["error"]["message"]
         assert (await api.post("players/stranger/disconnected"))[1]["error"]["code"] == "unknown_player"
         assert (await api.post("backfill", {"wanted": True}))[1]["error"]["code"] == "not_playing", "it has not begun"
         for name in ("nothing", "%7Bx%7D", "x" * 65):

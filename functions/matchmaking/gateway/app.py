@@ -7,7 +7,7 @@ from pathlib import Path
 import swagger_ui_bundle
 from quart import Blueprint, Quart, Response, abort
 from quart_schema import Info, QuartSchema
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from matchmaking import __version__
 from matchmaking.store.errors import StoreError, StoreUnavailableError
@@ -90,6 +90,10 @@ def _answer_errors(app: Quart) -> None:
         if not isinstance(error, StoreUnavailableError):
             raise error
         return http.error_response(503, "unavailable", "the service cannot reach its store; try again", 2.0)
+
+    @app.errorhandler(RequestEntityTooLarge)
+    async def too_large(_: RequestEntityTooLarge) -> Response:
+        return http.error_response(413, "body_too_large", f"a request's body has at most {LARGEST_BODY} bytes")
 
     @app.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> Response:

@@ -50,10 +50,13 @@ def state_as_json(state: Any) -> bytes:
     check_depth(state)
     data = _json.encode(state)
     if len(data) > LARGEST_STATE:
-        raise RefusedRequestError(
-            413, "state_too_large", f"a session's state has at most {LARGEST_STATE} bytes of JSON, this one {len(data)}"
-        )
+        raise too_large(f", this one {len(data)}")
     return data
+
+
+def too_large(detail: str = "") -> RefusedRequestError:
+    """What to answer to such a state."""
+    return RefusedRequestError(413, "state_too_large", f"a session's state has at most {LARGEST_STATE} bytes of JSON{detail}")
 
 
 class _Desk:

@@ -2,93 +2,36 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
-from quart import Blueprint, request
+from msgspec import Struct
+from quart import Blueprint
 from quart_schema import document_headers, document_request, document_response, tag, validate_response
 
 from matchmaking.core.distribution import distribution
-from matchmaking.core.session_step import CalledOff, Cancel, Fill, Gone, Returned, StopFilling
+from matchmaking.core.session_step import CalledOff, Cancel, Event, Fill, Gone, Returned, StopFilling
 from matchmaking.protocol.identifiers import valid_player_id
 
 from .errors import InvalidRequestError, RefusedRequestError, SignInError
 from .http import Authorization, ErrorBody, services, signed_in
-from .server_states import LARGEST_STATE
+from .session_bodies import (
+    BackfillRequest,
+    ResultReport,
+    SessionInfo,
+    SessionPlayer,
+    StateAccepted,
+    StateReport,
+    backfill_request,
+    result_report,
+    state_report,
+)
 from .session_reports import REFUSALS, happen, report_result
 from .session_view import state_of
 from .sign_in import Identity
 
 blueprint = Blueprint("sessions", __name__)
 SESSION = "/api/v1/sessions/<session_id>"
-PlayerId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class StateReport(Struct, frozen=True, forbid_unknown_fields=True):
-    """A session's state, or changes of it.
-
-    Attributes:
-        state: any JSON object, at most 16 KiB and 16 levels deep.
-        replace: instead of merging it into the state that there is (RFC 7396: null removes).
-        version: only if the state's version is still this one.
-    """
-
-    state: dict[str, Any]
-    replace: bool = False
-    version: Annotated[int, Meta(ge=0)] | None = None
-
-
-class ResultReport(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a match ended: a winner, or everybody's place (1 is best, equal places are a draw), or a draw.
-
-    Attributes:
-        abandoned: players who had given up.
-        called_off: there is no result; nobody is rated.
-    """
-
-    winner: Annotated[str, Meta(max_length=100)] | None = None
-    ranks: Annotated[dict[Annotated[str, Meta(max_length=100)], Annotated[int, Meta(ge=1, le=1000)]], Meta(max_length=100)] | None = None
-    draw: bool = False
-    abandoned: Annotated[list[PlayerId], Meta(max_length=1000)] = []
-    called_off: bool = False
-
-
-class BackfillRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the session takes further players."""
-
-    wanted: bool = True
-
-
-class SessionPlayer(Struct, frozen=True):
-    """One player's part in a session."""
-
-    player: str
-    team: str
-    accepted: bool
-    away: bool
-    left: bool
-
-
-class SessionInfo(Struct, frozen=True):
-    """A session as it stands; `state` is what `game_state_update` carries."""
-
-    session_id: str
-    pool: str
-    region: str
-    mode: str
-    status: str
-    state: dict[str, Any]
-    players: list[SessionPlayer]
-    reason: str = ""
-    filling: bool = False
-
-
-class StateAccepted(Struct, frozen=True):
-    """The state's new version."""
-
-    session_id: str
-    version: int
 
 
 class PlayerMatches(Struct, frozen=True):
@@ -123,26 +66,7 @@ class Distribution(Struct, frozen=True):
     queues: list[QueueDistribution]
 
 
-_state = msgspec.json.Decoder(StateReport)
-_result = msgspec.json.Decoder(ResultReport)
-_backfill = msgspec.json.Decoder(BackfillRequest)
 _record = msgspec.json.Decoder(dict[str, Any])
-
-
-async def body(decoder: "msgspec.json.Decoder[Any]", largest: int = 64 * 1024) -> Any:
-    """The request's body.
-
-    Raises:
-        InvalidRequestError: it is not what it should be.
-        RefusedRequestError: it is too large.
-    """
-    data = await request.get_data()
-    if len(data) > largest:
-        raise RefusedRequestError(413, "state_too_large", f"the body has at most {largest} bytes, this one {len(data)}")
-    try:
-        return decoder.decode(data or b"{}")
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise InvalidRequestError(str(error)[:300]) from error
 
 
 def documented(*statuses: int) -> Callable[[Any], Any]:
@@ -171,6 +95,12 @@ async def info(session_id: str, asker: Identity | None = None) -> SessionInfo:
     )
 
 
+async def after(session_id: str, event: Event) -> SessionInfo:
+    """A session after something has happened to it."""
+    await happen(services().store, checked_id(session_id), event)
+    return await info(session_id)
+
+
 def checked_id(session_id: str) -> str:
     """A session's id that may get into a key."""
     if not 0 < len(session_id) <= 64 or not all(c.isascii() and (c.isalnum() or c == "-") for c in session_id):
@@ -192,8 +122,7 @@ async def get_session(session_id: str) -> SessionInfo:
 async def cancel_session(session_id: str) -> SessionInfo:
     """Cancel a session; its players are told and free. Scope `server` or `admin`."""
     await signed_in("server", "admin")
-    await happen(services().store, checked_id(session_id), Cancel())
-    return await info(session_id)
+    return await after(session_id, Cancel())
 
 
 @blueprint.post(f"{SESSION}/state")
@@ -201,9 +130,9 @@ async def cancel_session(session_id: str) -> SessionInfo:
 @document_request(StateReport)
 @validate_response(StateAccepted)
 async def post_state(session_id: str) -> StateAccepted:
-    """Report a session's state: its players get it as `game_state_update`. Scope `server`."""
+    """Report a session's state: its players get it as `game_state_update`. Scope `server`. Over 16 KiB: 413 `state_too_large`."""
     await signed_in("server")
-    report = await body(_state, LARGEST_STATE + 1024)
+    report = await state_report()
     version = await services().states.report(checked_id(session_id), report.state, replace=report.replace, version=report.version)
     return StateAccepted(session_id, version)
 
@@ -214,8 +143,7 @@ async def post_state(session_id: str) -> StateAccepted:
 async def player_disconnected(session_id: str, player_id: str) -> SessionInfo:
     """A player has lost the server: after the pool's `session.reconnectGrace` the player has left. Scope `server`."""
     await signed_in("server")
-    await happen(services().store, checked_id(session_id), Gone(player_id))
-    return await info(session_id)
+    return await after(session_id, Gone(player_id))
 
 
 @blueprint.post(f"{SESSION}/players/<player_id>/reconnected")
@@ -224,38 +152,31 @@ async def player_disconnected(session_id: str, player_id: str) -> SessionInfo:
 async def player_reconnected(session_id: str, player_id: str) -> SessionInfo:
     """A player is there again. Scope `server`."""
     await signed_in("server")
-    await happen(services().store, checked_id(session_id), Returned(player_id))
-    return await info(session_id)
+    return await after(session_id, Returned(player_id))
 
 
 @blueprint.post(f"{SESSION}/result")
-@documented()
+@documented(413)
 @document_request(ResultReport)
 @validate_response(SessionInfo)
 async def post_result(session_id: str) -> SessionInfo:
-    """Report how the match ended; repeating it does nothing, contradicting it is refused. Scope `server`."""
+    """Report how the match ended; repeating it does nothing, contradicting it is refused. Scope `server`. Over 64 KiB: 413 `body_too_large`."""
     await signed_in("server")
-    report: ResultReport = await body(_result)
-    said = (report.winner is not None) + (report.ranks is not None) + report.draw + report.called_off
-    if said != 1:
-        raise InvalidRequestError("give exactly one of `winner`, `ranks`, `draw`, `called_off`")
+    report = await result_report()
     if report.called_off:
-        await happen(services().store, checked_id(session_id), CalledOff())
-    else:
-        await report_result(services().store, checked_id(session_id), report.winner, report.ranks, report.abandoned)
+        return await after(session_id, CalledOff())
+    await report_result(services().store, checked_id(session_id), report.winner, report.ranks, report.abandoned)
     return await info(session_id)
 
 
 @blueprint.post(f"{SESSION}/backfill")
-@documented()
+@documented(413)
 @document_request(BackfillRequest)
 @validate_response(SessionInfo)
 async def post_backfill(session_id: str) -> SessionInfo:
-    """Ask for players in the places that are free, or for none any more. Scope `server`."""
+    """Ask for players in the places that are free, or for none any more. Scope `server`. Over 64 KiB: 413 `body_too_large`."""
     await signed_in("server")
-    wanted = (await body(_backfill)).wanted
-    await happen(services().store, checked_id(session_id), Fill() if wanted else StopFilling())
-    return await info(session_id)
+    return await after(session_id, Fill() if (await backfill_request()).wanted else StopFilling())
 
 
 @blueprint.get("/api/v1/matchmaking/distribution/<pool>")
