@@ -24,6 +24,7 @@ POOL_LABEL = "gamesessions.dev/pool"
 REGION_LABEL = "gamesessions.dev/region"
 PAUSED = "autoscaling.keda.sh/paused"
 DEADLINE_SLACK = 60  # s that a matcher may take beyond its lifetime before the kubelet ends it; a hung job would starve its queue
+RECORDINGS = "/recordings"
 GRACE = 15  # s between SIGTERM and SIGKILL: a round and its commits
 
 
@@ -47,7 +48,7 @@ def scaled_job(pool: Identity, region: Region, rules: PoolRules, options: Option
                 "completions": 1,
                 "backoffLimit": 0,
                 "activeDeadlineSeconds": int(scaling.lifetime) + DEADLINE_SLACK,
-                "template": {"metadata": {"labels": labels}, "spec": _pod(pool.name, region.name, options.matcher)},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(pool.name, region.name, rules, options.matcher)},
             },
             "pollingInterval": max(1, int(scaling.polling_interval)),
             "minReplicaCount": scaling.min_matchers,
@@ -61,15 +62,17 @@ def scaled_job(pool: Identity, region: Region, rules: PoolRules, options: Option
     }
 
 
-def _pod(pool: str, region: str, pod: MatcherPod) -> Manifest:
+def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
     user = {} if pod.run_as_user is None else {"runAsUser": pod.run_as_user, "runAsGroup": pod.run_as_user}
     url = {"name": "MATCHMAKING_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": pod.redis_secret, "key": pod.redis_secret_key}}}
+    recorded = rules.recording.enabled and bool(pod.record_volume)
+    environment = {**pod.environment, **({"MATCHMAKING_RECORD_FOLDER": RECORDINGS} if recorded else {})}
     container: Manifest = {
         "name": "matcher",
         "image": pod.image,
         "imagePullPolicy": pod.pull_policy,
         "command": ["matchmaking", "matcher", "--pool", pool, "--region", region],
-        "env": [url, *({"name": name, "value": value} for name, value in sorted(pod.environment.items()))],
+        "env": [url, *({"name": name, "value": value} for name, value in sorted(environment.items()))],
         "resources": pod.resources,
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -77,6 +80,11 @@ def _pod(pool: str, region: str, pod: MatcherPod) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+    extra = pod.extra
+    if recorded:
+        container["volumeMounts"] = [{"name": "recordings", "mountPath": RECORDINGS}]
+        extra = {**extra, "volumes": [*extra.get("volumes", ()), {"name": "recordings", **pod.record_volume}]}
+        user = {**user, **({} if pod.run_as_user is None else {"fsGroup": pod.run_as_user})}
     secrets = {"imagePullSecrets": [{"name": name} for name in pod.pull_secrets]} if pod.pull_secrets else {}
     return {
         "restartPolicy": "Never",
@@ -85,7 +93,7 @@ def _pod(pool: str, region: str, pod: MatcherPod) -> Manifest:
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
         **secrets,
-        **pod.extra,
+        **extra,
         "containers": [container],
     }
 

@@ -100,7 +100,7 @@ class Objects:
             return Outcome(None, "ApiUnavailable", f"{error}. It is tried again.")
         except ClusterError as error:
             return Outcome(False, "ApplyRefused", f"{error}. Look at the operator's role and at admission policies.")
-        return autoscaling(jobs)
+        return autoscaling(jobs, unrecorded=plan.unrecorded)
 
     async def _shown(self, pool: Identity, plan: Plan) -> Outcome:
         told = []
@@ -131,8 +131,8 @@ class Objects:
         return Outcome(True, "AlertsSkipped" if without else "Applied", f"{'; '.join(told)}.")
 
 
-def autoscaling(jobs: list[Manifest]) -> Outcome:
-    """What KEDA says of a pool's ScaledJobs."""
+def autoscaling(jobs: list[Manifest], *, unrecorded: bool = False) -> Outcome:
+    """What KEDA says of a pool's ScaledJobs; `unrecorded`: a record is asked for, and there is no place for it."""
     waiting = []
     if jobs and all(PAUSED in (job["metadata"].get("annotations") or {}) for job in jobs):
         return Outcome(True, "Paused", "The ScaledJobs are paused, because spec.suspend is true; matchers that run end by themselves.")
@@ -148,7 +148,14 @@ def autoscaling(jobs: list[Manifest]) -> Outcome:
         return Outcome(
             None, "WaitingForKeda", f"KEDA has not said yet that it scales {', '.join(waiting)}; if that lasts, look at its operator."
         )
-    return Outcome(True, "Scaling", f"KEDA starts matchers by {len(jobs)} ScaledJob{'s' if len(jobs) != 1 else ''}.")
+    told = f"KEDA starts matchers by {len(jobs)} ScaledJob{'s' if len(jobs) != 1 else ''}."
+    if unrecorded:
+        return Outcome(
+            True,
+            "ScalingUnrecorded",
+            f"{told} spec.recording.enabled is true, but this installation has no volume for it: recording.volume.",
+        )
+    return Outcome(True, "Scaling", told)
 
 
 def _slim(live: Manifest) -> Manifest:

@@ -32,6 +32,7 @@ class MatcherPod(Struct, frozen=True):
     Attributes:
         redis_secret, redis_secret_key: where the pool's namespace keeps the URL for MATCHMAKING_REDIS_URL.
         run_as_user: numeric, so that the kubelet can tell that it is not root; None leaves it to the image or the platform.
+        record_volume: the volume, without its name, where matchers of pools with `recording.enabled` write; empty: nowhere.
         extra: merged into the pod's spec: nodeSelector, tolerations, affinity, priorityClassName and the like.
     """
 
@@ -43,6 +44,7 @@ class MatcherPod(Struct, frozen=True):
     resources: dict[str, Any] = {}
     run_as_user: int | None = None
     environment: dict[str, str] = {}
+    record_volume: dict[str, Any] = {}
     extra: dict[str, Any] = {}
 
 

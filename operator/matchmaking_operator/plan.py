@@ -38,11 +38,16 @@ class Declared(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """Desired objects by what they are for; those that the pool does not want are absent, and removed where they exist."""
+    """Desired objects by what they are for; those that the pool does not want are absent, and removed where they exist.
+
+    Attributes:
+        unrecorded: the pool asks for a record, and the installation has no place for it.
+    """
 
     matchers: tuple[Manifest, ...]
     dashboards: tuple[Manifest, ...] = ()
     alerts: tuple[Manifest, ...] = ()
+    unrecorded: bool = False
 
 
 def declared(resource: dict[str, Any]) -> Declared:
@@ -74,8 +79,9 @@ def plan(pool: Identity, rules: PoolRules, options: Options) -> Plan:
     if board:
         shown = render(pool_board(pool.name, object_name("mmp", pool.namespace, pool.name)[:40]))
         made.append(manifests.dashboard(pool, rules.dashboards.folder, shown, options))
+    unrecorded = rules.recording.enabled and not options.matcher.record_volume
     warnings = groups(f"matchmaking-{pool.name}", pool_alerts(pool.name), {"pool": pool.name})
-    return Plan(matchers, tuple(made), (manifests.prometheus_rule(pool, warnings, options),) if warned else ())
+    return Plan(matchers, tuple(made), (manifests.prometheus_rule(pool, warnings, options),) if warned else (), unrecorded)
 
 
 def queues(rules: PoolRules) -> list[tuple[str, str]]:

@@ -28,6 +28,10 @@ class OperatorSettings(BaseSettings):
     matcher_pull_secrets: Words = Field((), description="Names of image pull secrets, separated by commas.")
     matcher_resources: dict[str, Any] = Field({}, description="Requests and limits of matcher pods.")
     matcher_environment: dict[str, str] = Field({}, description="Further environment variables of matchers.")
+    record_volume: dict[str, Any] = Field(
+        {},
+        description="The volume for recordings, for example a persistentVolumeClaim that several nodes may write; empty: pools are not recorded.",
+    )
     matcher_pod: dict[str, Any] = Field({}, description="Merged into matcher pods' spec: nodeSelector, tolerations, affinity, …")
     matcher_run_as_user: int | None = Field(None, ge=1, description="The numeric user of matcher pods; empty leaves it to the image.")
     redis_secret: str = Field("game-session-manager-redis", description="The secret, in each pool's namespace, that holds Redis' URL.")
@@ -96,6 +100,7 @@ class OperatorSettings(BaseSettings):
                 self.matcher_resources,
                 self.matcher_run_as_user,
                 self.matcher_environment,
+                self.record_volume,
                 self.matcher_pod,
             ),
             DashboardHome(self.dashboard_kind, self.dashboard_labels, self.dashboard_folder_annotation, self.dashboard_instance_selector),

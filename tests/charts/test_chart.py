@@ -53,6 +53,14 @@ def test_only_the_operator_has_a_token_for_the_api_server(render: Render, values
     assert with_token == ["gsm-game-session-manager-operator"]
 
 
+def test_recordings_have_the_volume_that_is_named(render: Render) -> None:
+    assert "RECORD_VOLUME" not in yaml.safe_dump_all(render(TRIAL))
+    operator = environment(
+        one(render(TRIAL, {"recording": {"volume": {"nfs": {"server": "files", "path": "/r"}}}}), "Deployment", "-operator")
+    )
+    assert json.loads(str(operator["MATCHMAKING_OPERATOR_RECORD_VOLUME"])) == {"nfs": {"server": "files", "path": "/r"}}
+
+
 def test_traces_are_off_unless_a_collector_is_named(render: Render) -> None:
     assert "MATCHMAKING_TRACES_URL" not in yaml.safe_dump_all(render(TRIAL))
     manifests = render(TRIAL, {"traces": {"url": "http://collector:4318", "ratio": 0.25}})

@@ -87,6 +87,26 @@ def test_matchers_of_every_pool_follow_the_rules_for_scaled_jobs() -> None:
         assert (owner["controller"], owner["blockOwnerDeletion"]) == (True, False), "deleting a pool must not wait for anything"
 
 
+def test_a_pool_is_recorded_where_it_asks_and_the_installation_has_a_volume() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "recordings"}}
+    pod = msgspec.structs.replace(
+        OPTIONS.matcher, record_volume=claim, run_as_user=65532, extra={"volumes": [{"name": "own", "emptyDir": {}}]}
+    )
+    home = msgspec.structs.replace(OPTIONS, matcher=pod)
+    for asked, options, recorded in ((True, home, True), (False, home, False), (True, OPTIONS, False)):
+        read = declared(resource("duel", recording={"enabled": asked}))
+        assert read.rules is not None
+        made = plan(read.identity, read.rules, options)
+        spec = made.matchers[0]["spec"]["jobTargetRef"]["template"]["spec"]
+        (container,) = spec["containers"]
+        assert ({"name": "MATCHMAKING_RECORD_FOLDER", "value": "/recordings"} in container["env"]) == recorded
+        assert container.get("volumeMounts", []) == ([{"name": "recordings", "mountPath": "/recordings"}] if recorded else [])
+        own = [{"name": "own", "emptyDir": {}}] if options is home else []
+        assert spec.get("volumes", []) == own + ([{"name": "recordings", **claim}] if recorded else [])
+        assert spec["securityContext"].get("fsGroup") == (65532 if recorded else None), "else nobody could write"
+        assert made.unrecorded == (asked and not recorded)
+
+
 def test_expansions_that_lower_a_teams_minimum_lower_the_activation() -> None:
     teams = [{"name": "side", "quantity": 2, "minPlayers": 5, "maxPlayers": 5}]
     steps = [{"target": "side.minPlayers", "after": "30s", "value": 2}]

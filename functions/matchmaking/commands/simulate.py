@@ -22,7 +22,7 @@ Let a seeded population queue in a pool, on a virtual clock around the same core
 been matched or have expired, or when --hours of virtual time are over, whichever comes first. The same arguments give the same bytes."""
 
 
-class _BadInputError(Exception):
+class BadInputError(Exception):
     """Something in the arguments cannot be used; the message is for the person who typed them."""
 
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         _simulate(arguments)
-    except (_BadInputError, MatchmakingError) as problem:
+    except (BadInputError, MatchmakingError) as problem:
         print(f"matchmaking simulate: {problem}", file=sys.stderr)  # noqa: T201 - a command's output
         return BAD_INPUT
     return 0
@@ -60,7 +60,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     scenario = _scenario(arguments)
     pools = [load_manifest(path) for path in (arguments.pool, arguments.compare) if path is not None]
     if arguments.out is not None:
-        _check_writable(arguments.out)
+        check_writable(arguments.out)
     from matchmaking.simulation.report import report, text_summary
     from matchmaking.simulation.subject import subjects_of
 
@@ -89,15 +89,15 @@ def _scenario(arguments: argparse.Namespace) -> "Scenario":
         ("--round-every", arguments.round_every, 0),
     ):
         if value is not None and not (value >= least and 0 < value < 1e9):
-            raise _BadInputError(f"{name}: expected a number over {max(0, least - 1)}, got {value:g}")
+            raise BadInputError(f"{name}: expected a number over {max(0, least - 1)}, got {value:g}")
     if arguments.round_every < SHORTEST_ROUND:
-        raise _BadInputError(f"--round-every: expected {SHORTEST_ROUND:g} seconds or more, got {arguments.round_every:g}")
+        raise BadInputError(f"--round-every: expected {SHORTEST_ROUND:g} seconds or more, got {arguments.round_every:g}")
     try:
         arrivals = Arrivals.parse(arguments.arrivals)
     except ValueError as problem:
-        raise _BadInputError(f"--arrivals: {problem}") from problem
+        raise BadInputError(f"--arrivals: {problem}") from problem
     if arguments.seed < 0:
-        raise _BadInputError(f"--seed: expected 0 or more, got {arguments.seed}")
+        raise BadInputError(f"--seed: expected 0 or more, got {arguments.seed}")
     return Scenario(
         players=arguments.players, arrivals=arrivals, hours=arguments.hours, seed=arguments.seed, round_every=arguments.round_every
     )
@@ -112,23 +112,23 @@ def load_manifest(path: Path) -> "MatchmakingPool":
     try:
         documents = read_documents(path)
     except (OSError, ValueError) as problem:
-        raise _BadInputError(f"{path}: {problem}") from problem
+        raise BadInputError(f"{path}: {problem}") from problem
     if len(documents) > 1:
-        raise _BadInputError(f"{path}: holds {len(documents)} documents; one run takes one pool")
+        raise BadInputError(f"{path}: holds {len(documents)} documents; one run takes one pool")
     try:
         return load_pool(documents[0])
     except InvalidPoolError as problem:
-        raise _BadInputError(f"{path}: {problem}") from problem
+        raise BadInputError(f"{path}: {problem}") from problem
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Before a long run, not after it."""
     if path.is_dir():
-        raise _BadInputError(f"--out: {path} is a directory; name a file in it")
+        raise BadInputError(f"--out: {path} is a directory; name a file in it")
     if not path.parent.is_dir():
-        raise _BadInputError(f"--out: the directory {path.parent} does not exist")
+        raise BadInputError(f"--out: the directory {path.parent} does not exist")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise _BadInputError(f"--out: {path} cannot be written")
+        raise BadInputError(f"--out: {path} cannot be written")
 
 
 def _progress(name: str) -> Callable[[float], None]:

@@ -502,6 +502,16 @@ class Alerts(Spec, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class Recording(Spec, frozen=True, kw_only=True):
+    """Whether matchers record tickets and matches, for `matchmaking replay`. Players' names are hashed under a key that nobody keeps.
+
+    Attributes:
+        enabled: whether this pool is recorded, where the installation has a place for it.
+    """
+
+    enabled: bool = False
+
+
 class PoolRules(Spec, frozen=True, kw_only=True):
     """A pool's spec: what `find_matches` and everything around it obey.
 
@@ -524,6 +534,7 @@ class PoolRules(Spec, frozen=True, kw_only=True):
         slo: what the pool promises.
         dashboards: the pool's dashboard.
         alerts: the pool's alerts.
+        recording: a record of tickets and matches, for `matchmaking replay`.
         suspend: takes no new tickets and makes no matches while true.
     """
 
@@ -545,6 +556,7 @@ class PoolRules(Spec, frozen=True, kw_only=True):
     slo: Slo = Slo()
     dashboards: Dashboards = Dashboards()
     alerts: Alerts = Alerts()
+    recording: Recording = Recording()
     suspend: bool = False
 
     @property

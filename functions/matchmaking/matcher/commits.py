@@ -81,6 +81,7 @@ def _committed(
             continue
         tickets = match.tickets
         tally.matches += 1
+        tally.made.append(match)
         tally.tickets += len(tickets)
         tally.gone.update([ticket.id for ticket in tickets])
         if commitment.entry:

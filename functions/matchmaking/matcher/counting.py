@@ -51,6 +51,7 @@ class Tally(msgspec.Struct):
         tickets: in them.
         conflicts: proposals that were not committed, `ghosts` among them: those whose players have gone.
         gone: tickets that wait no longer.
+        made: the matches that were committed.
         began, committed_at, relay_began, relayed_at: when the first commit began and the last was answered, and the same of the relay (0: none); of
             `time.perf_counter`. The two overlap: what was committed is relayed at once.
     """
@@ -60,6 +61,7 @@ class Tally(msgspec.Struct):
     conflicts: int = 0
     ghosts: int = 0
     gone: set[str] = msgspec.field(default_factory=set)
+    made: list[Match] = []
     began: float = msgspec.field(default_factory=time.perf_counter)
     committed_at: float = 0.0
     relay_began: float = 0.0

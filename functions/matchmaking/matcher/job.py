@@ -68,12 +68,20 @@ class Job:
 
     Args:
         stop: set to end after the round under way.
-        record: a folder for a log of what the job sees and decides.
+        record: a folder for a log of what the job sees and decides; `record_always`: whether or not the pool asks for it.
         traces: where matches are noted that are traced.
     """
 
     def __init__(
-        self, store: Store, pool: str, region: str, stop: asyncio.Event, record: Path | None = None, traces: NoTraces = NO_TRACES
+        self,
+        store: Store,
+        pool: str,
+        region: str,
+        stop: asyncio.Event,
+        record: Path | None = None,
+        traces: NoTraces = NO_TRACES,
+        *,
+        record_always: bool = True,
     ) -> None:
         self.id = f"m-{secrets.token_hex(6)}"
         self.report = Report()
@@ -89,7 +97,8 @@ class Job:
         self._kept_house = float("-inf")
         self._counting = Counting(store, pool, self.id)
         store.observe(self._counting.called)
-        self._recorder = None if record is None else _recorder(record, pool, region, self.id)
+        self._record, self._record_always = record, record_always
+        self._recorder: Recorder | None = None
 
     async def run(self) -> Report:
         """Match until there is nothing left to do.
@@ -124,8 +133,7 @@ class Job:
                     break
                 await asyncio.sleep(RETRY_PAUSE)
         await self._sign_off()
-        if self._recorder is not None:
-            self._recorder.close()
+        self._mind_record(wanted=False)
         return self.report
 
     def _may_match(self, rules: PoolRules) -> bool:
@@ -162,11 +170,20 @@ class Job:
             with self._counting.phase(queue, "read"):
                 self._clock_offset = await copy.load(self._store) - time.time()
         if rules is not before:
+            self._mind_record(wanted=self._record_always or rules.recording.enabled)
             await self._meet_neighbors(rules)
         beats = await asyncio.gather(*(self._store.beat(self._pool, *queue, self.id) for queue in self._copies))
         self._beats = dict(zip(self._copies, beats, strict=True))
         await sweep(self._store, self._pool)
         return rules
+
+    def _mind_record(self, *, wanted: bool) -> None:
+        """Begin or end the record, as the rules want it."""
+        if self._recorder is not None and not wanted:
+            self._recorder.close()
+            self._recorder = None
+        elif self._recorder is None and wanted and self._record is not None:
+            self._recorder = _recorder(self._record, self._pool, self._region, self.id)
 
     async def _meet_neighbors(self, rules: PoolRules) -> None:
         """Copy the queues whose tickets may spill into ours, as the rules say now."""
@@ -220,10 +237,11 @@ class Job:
         with self._counting.phase(queue, "match"):
             result = find_matches(copy.view, rules, now, self._recorder.seeded() if self._recorder else self._random)
             matches = self._share(queue, result.matches, now)
-        if self._recorder is not None:
-            self._recorder.note(queue, copy.view, now, result)
+        seen = list(copy.view) if self._recorder is not None else []
         tally = await commit_all(self._store, self._pool, self.id, matches, rules, now, self._traces)
         self._counting.came_of(queue, tally)
+        if self._recorder is not None:
+            self._recorder.note(queue, rules, seen, now, tally.made)
         for each in (*self._neighbors.values(), copy):
             each.drop(tally.gone)
         self.report.rounds += 1

@@ -44,7 +44,8 @@ async def _run(settings: MatcherSettings, pool: str, region: str, record: Path |
     async with open_store(settings.redis_url) as store:
         if settings.traces_url:
             store.note_calls()
-        job = Job(store, pool, region, stop, record, traces)
+        folder = record or (Path(settings.record_folder) if settings.record_folder else None)
+        job = Job(store, pool, region, stop, folder, traces, record_always=record is not None)
         happened(_log, "matcher started", matcher=job.id, pool=pool, region=region)
         try:
             report = await job.run()

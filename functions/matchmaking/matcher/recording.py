@@ -1,52 +1,43 @@
 """A matcher's record of what it saw and did, for `matchmaking replay`: JSON lines, one for each round of a queue in which anything happened, and one a second
-while anybody waits.
+while anybody waits. Only pools that ask for it (`recording.enabled`) are recorded, where there is a folder for it (`MATCHMAKING_RECORD_FOLDER`).
 
-A line holds what the pure core was given since the last one (tickets that came and went, the time, the seed of its choices) and what it answered. Players' names
-are replaced by hashes under a key that is forgotten with the matcher, so that rules about who met whom still work, and nobody can be found again.
+A line holds what the pure core was given since the last one (tickets that came and went, the time, the seed of its choices) and the matches that came of it. Players'
+names are replaced by hashes under a key that is forgotten with the matcher, so that rules about who met whom still work, and nobody can be found again.
+A record that cannot be written ends; the matcher goes on.
 """
 
 import hashlib
+import logging
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import IO
 
 import msgspec
 
-from matchmaking.core.queue import QueueView
-from matchmaking.core.round import Round
+from matchmaking.core.pool import PoolRules, encode_rules
+from matchmaking.core.record import RecordedMatch, RecordedRound
+from matchmaking.core.round import Match
 from matchmaking.core.ticket import BackfillSlots, Player, Ticket
+from matchmaking.telemetry.logs import happened
 
 EVERY = 1.0  # s between lines while tickets wait and nothing else happens: other rules may match them then
 _json = msgspec.json.Encoder()
-
-
-class RecordedRound(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line.
-
-    Attributes:
-        now: the round's time, seconds since the epoch.
-        added, removed: tickets that came since the queue's last line, and ids of those that went.
-        matches: the ids of each proposed match's tickets.
-    """
-
-    region: str
-    mode: str
-    now: float
-    seed: int
-    added: tuple[Ticket, ...] = ()
-    removed: tuple[str, ...] = ()
-    matches: tuple[tuple[str, ...], ...] = ()
+_log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes a matcher's log; use as a context manager."""
+    """Writes a matcher's log."""
 
     def __init__(self, folder: Path, pool: str, region: str, matcher: str) -> None:
-        self._file: IO[bytes] = (folder / f"{pool}-{region}-{matcher}.jsonl").open("wb")
+        self._path = folder / f"{pool}-{region}-{matcher}.jsonl"
+        self._file: IO[bytes] | None = None
+        self._failed = False
         self._key = secrets.token_bytes(16)
         self._known: dict[tuple[str, str], set[str]] = {}
         self._written: dict[tuple[str, str], float] = {}
+        self._rules: PoolRules | None = None
         self._seed = 0
 
     def seeded(self) -> Random:
@@ -54,22 +45,42 @@ class Recorder:
         self._seed = secrets.randbits(53)
         return Random(self._seed)
 
-    def note(self, queue: tuple[str, str], view: QueueView, now: float, result: Round) -> None:
-        """Write a round, unless nothing came, went or was matched."""
-        known = self._known.setdefault(queue, set())
-        waiting = {ticket.id: ticket for ticket in view}
-        added = tuple(self._anonymous(ticket) for name, ticket in waiting.items() if name not in known)
-        removed = tuple(known - waiting.keys())
-        matches = tuple(tuple(ticket.id for ticket in match.tickets) for match in result.matches)
+    def note(self, queue: tuple[str, str], rules: PoolRules, waiting: Sequence[Ticket], now: float, matches: Sequence[Match] = ()) -> None:
+        """Write a round, unless nothing came, went or was matched.
+
+        Args:
+            waiting: the tickets that the round was about, those matched included.
+            matches: those that were made.
+        """
+        known, there = self._known.get(queue, set()), {ticket.id: ticket for ticket in waiting}
+        added = tuple(self._anonymous(ticket) for name, ticket in there.items() if name not in known)
+        removed = tuple(known - there.keys())
+        made = tuple(_recorded(match) for match in matches)
         last = self._written.get(queue, float("-inf"))
-        if added or removed or matches or (waiting and now - last >= EVERY):
+        if added or removed or made or (there and now - last >= EVERY):
             self._written[queue] = now
-            self._known[queue] = set(waiting)
-            self._file.write(_json.encode(RecordedRound(*queue, now, self._seed, added, removed, matches)) + b"\n")
+            self._known[queue] = set(there)
+            news = msgspec.UNSET if rules is self._rules else msgspec.Raw(encode_rules(rules))
+            self._rules = rules
+            self._write(_json.encode(RecordedRound(*queue, now, self._seed, added, removed, made, news)) + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        """A line at once and whole: whoever kills the matcher leaves a log that can be read."""
+        if self._failed:
+            return
+        try:
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(line)
+        except OSError as error:
+            self._failed = True
+            happened(_log, "recording ended", level=logging.ERROR, reason=str(self._path), error=str(error))
 
     def close(self) -> None:
-        """Everything is on disk."""
-        self._file.close()
+        """Everything is written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _anonymous(self, ticket: Ticket) -> Ticket:
         players = tuple(self._hidden(player) for player in ticket.players)
@@ -86,3 +97,8 @@ class Recorder:
 
     def _hash(self, name: str) -> str:
         return hashlib.blake2b(name.encode(), key=self._key, digest_size=8).hexdigest()
+
+
+def _recorded(match: Match) -> RecordedMatch:
+    favourite = max(team.win_chance for team in match.teams)
+    return RecordedMatch(tuple(ticket.id for ticket in match.tickets), match.quality, match.gap, match.imbalance, favourite)

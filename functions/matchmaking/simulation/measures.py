@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from .population import BANDS
-from .trace import EXPIRED, MATCHED, REFUSED, WAITING, Trace
+from .trace import EXPIRED, LEFT, MATCHED, REFUSED, WAITING, Trace
 
 PERCENTILES = (50, 90, 95, 99)
 BINS = 48  # along the time axis
@@ -84,7 +84,7 @@ def column(trace: Trace, name: str) -> Floats:
 def summary(trace: Trace) -> list[Figure]:
     """The figures that come first."""
     people, matches = trace.population, trace.matches
-    matched, ended = trace.outcome == MATCHED, trace.outcome != WAITING
+    matched, ended = trace.outcome == MATCHED, _ended(trace)
     waits = trace.wait[matched]
     slo = float(trace.rules.slo.wait_p95)
     share = 100 * mean(matched[ended].astype(float))
@@ -103,16 +103,24 @@ def summary(trace: Trace) -> list[Figure]:
         Figure("favourite wins", 100 * mean(matches.favourite), "%", "lower", hint="the better team's predicted chance, on average"),
         Figure("fill", mean(fill(trace)), "%", "higher", hint="players over the most that a match takes"),
     ]
-    refused, waiting = int((trace.outcome == REFUSED).sum()), int((trace.outcome == WAITING).sum())
+    refused, waiting, left = (int((trace.outcome == outcome).sum()) for outcome in (REFUSED, WAITING, LEFT))
     if refused:
         figures.append(Figure("refused", float(refused), "", "lower", 0, "tickets that no round could take"))
     if waiting:
         figures.append(Figure("still waiting", float(waiting), "", "neither", 0, "tickets when the time was over"))
+    if left:
+        figures.append(Figure("left", float(left), "", "neither", 0, "tickets whose players took them back or went away"))
     if trace.matches.spilled.any():
         figures.append(
             Figure("across regions", 100 * mean(matches.spilled.astype(float)), "%", hint="matches with a ticket from a neighbour")
         )
     return figures
+
+
+def _ended(trace: Trace) -> Mask:
+    """Tickets with which the pool has done; who left or still waits says nothing of it."""
+    ended: Mask = (trace.outcome != WAITING) & (trace.outcome != LEFT)
+    return ended
 
 
 def wait_over_time(trace: Trace) -> tuple[Floats, dict[int, Floats]]:
@@ -174,7 +182,7 @@ def shares(values: Floats, low: float, high: float, bins: int) -> Floats:
 
 def group(trace: Trace, name: str, members: Mask) -> Group:
     """How the tickets of a mask fared."""
-    ended = members & (trace.outcome != WAITING)
+    ended = members & _ended(trace)
     matched = members & (trace.outcome == MATCHED)
     rows = trace.match[matched]
     waits = trace.wait[matched]

@@ -16,7 +16,7 @@ from .page import page, plot, section, table
 from .plots import Axis, Line, columns, heat, lines, number
 from .scenario import Scenario
 from .subject import Subject
-from .tables import assumed, blocked, fairness, waits_by_kind
+from .tables import assumed, assumed_of_replay, blocked, fairness, waits_by_kind
 
 MARKS = {"better": "better", "worse": "worse", "different": "", "equal": "≈"}
 
@@ -24,18 +24,25 @@ MARKS = {"better": "better", "worse": "worse", "different": "", "equal": "≈"}
 def report(subjects: Sequence[Subject], scenario: Scenario) -> str:
     """The whole page for one subject, or for two side by side."""
     names = " against ".join(subject.name for subject in subjects)
-    body = [f"<h1>Simulation of {escape(names)}</h1>\n", f'<p class="soft">{escape(_told(scenario, subjects))}</p>\n', _summary(subjects)]
+    return _whole(f"Simulation of {names}", _told(scenario, subjects), subjects, blocked(subjects), assumed(scenario, subjects))
+
+
+def replay_report(name: str, then: Subject, now: Subject) -> str:
+    """The same page of recorded tickets: what came of them, beside what would have come of them."""
+    people = then.trace.population
+    told = (
+        f"{number(float(people.size.sum()), 0)} players in {number(len(people), 0)} recorded tickets, over "
+        f"{number(then.trace.end / 60)} minutes; {number(then.trace.rounds, 0)} recorded rounds."
+    )
+    return _whole(f"Replay of {name}: {then.name} against {now.name}", told, [then, now], blocked([now]), assumed_of_replay())
+
+
+def _whole(title: str, told: str, subjects: Sequence[Subject], blocking: str, end: str) -> str:
+    body = [f"<h1>{escape(title)}</h1>\n", f'<p class="soft">{escape(told)}</p>\n', _summary(subjects)]
     if len(subjects) == 2:
         body.append(_rules(subjects))
-    body += [
-        _over_time(subjects),
-        _quality(subjects),
-        fairness(subjects),
-        waits_by_kind(subjects),
-        blocked(subjects),
-        assumed(scenario, subjects),
-    ]
-    return page(f"Simulation of {names}", "".join(body))
+    body += [_over_time(subjects), _quality(subjects), fairness(subjects), waits_by_kind(subjects), blocking, end]
+    return page(title, "".join(body))
 
 
 def text_summary(subjects: Sequence[Subject]) -> str:

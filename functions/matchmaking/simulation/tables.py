@@ -114,3 +114,19 @@ def assumed(scenario: Scenario, subjects: Sequence[Subject]) -> str:
         "A simulation shows what rules do to this population, not to yours.",
         "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in known) + "</ul>",
     )
+
+
+def assumed_of_replay() -> str:
+    """What a replay cannot know."""
+    known = [
+        "Tickets come when they came, and rounds are run when matchers ran them, with the same seeds.",
+        "Who was matched then waits on here until these rules match it, or until the pool's ttl. Who took the ticket back does so here too, unless matched before.",
+        "Better or worse matches would have brought players back sooner or later; here they come as they came.",
+        "Ratings are those that tickets had when they came.",
+        "If several matchers served a queue at once, each made a part of the matches; here the rules decide on all tickets together.",
+    ]
+    return section(
+        "What was assumed",
+        "A replay shows what rules do to the players of that time.",
+        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in known) + "</ul>",
+    )

@@ -14,6 +14,7 @@ WAITING: Final = 0  # when the run ended
 MATCHED: Final = 1
 EXPIRED: Final = 2
 REFUSED: Final = 3  # poisonous: no round can take it
+LEFT: Final = 4  # by itself; only of recorded tickets
 
 
 class Matches(Struct, frozen=True):
@@ -47,7 +48,7 @@ class Trace(Struct, frozen=True):
     Attributes:
         rules: what matched.
         population: who arrived.
-        outcome: per ticket WAITING, MATCHED, EXPIRED or REFUSED.
+        outcome: per ticket WAITING, MATCHED, EXPIRED, REFUSED or LEFT.
         wait: per ticket seconds from arrival to its end (or to the end of the run).
         match: per ticket the row of its match, -1 without one.
         matches: the matches.
