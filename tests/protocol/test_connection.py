@@ -10,6 +10,7 @@ from matchmaking.protocol.events import MATCH_READY, TICKET_ENDED, StoredEvent, 
 from matchmaking.protocol.messages import (
     Ack,
     AckData,
+    ErrorData,
     Heartbeat,
     HeartbeatAckData,
     QueueJoin,
@@ -82,7 +83,24 @@ def test_a_match_that_overtakes_the_answer_to_its_join_waits_for_it() -> None:
     _, effects = run(joining, c.Joined(PLACE, "1", 1, 2, NOW, None))
     assert isinstance(effects[0], c.Send)
     assert isinstance(effects[0].data, QueueJoinedData)
-    assert effects[-1] == c.ReadOutbox(10)
+    assert effects[-1] == c.Deliver(event(11)), "it was kept"
+
+
+def test_what_waits_for_the_answer_to_a_join_goes_out_in_order_and_what_is_missing_is_read() -> None:
+    joining, _ = run(fresh(), c.Received(QueueJoin(QueueJoinData("duel", "local", "ranked", "1"))))
+    refused = c.Refused(ErrorData("busy", "again"), join=True)
+    waiting, _ = run(joining, c.Published(event(11)), c.Published(event(12)))
+    connection, effects = run(waiting, refused)
+    assert effects[1:] == [c.Deliver(event(11)), c.Deliver(event(12))]
+    assert (connection.sent, connection.held) == (12, ())
+    connection, effects = run(waiting, c.Published(event(14)), refused)
+    assert effects[1:] == [c.Deliver(event(11)), c.Deliver(event(12)), c.ReadOutbox(12)], "13 was lost"
+    connection, effects = run(waiting, c.Resync(), c.OutboxRead((event(11), event(12)), 12, 3), refused)
+    assert effects == [c.ReadOutbox(10), c.Deliver(event(11)), c.Deliver(event(12)), c.Send(refused.error)], "each once"
+    many = [c.Published(event(11 + i)) for i in range(c.HELD + 2)]
+    connection, effects = run(joining, *many, refused)
+    assert len(effects) == 1 + c.HELD + 1
+    assert effects[-1] == c.ReadOutbox(10 + c.HELD), "no more than so many are kept"
 
 
 def test_joined_tells_place_and_position() -> None:

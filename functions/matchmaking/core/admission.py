@@ -36,7 +36,18 @@ class Admission:
         self.rules = rules
         self._regions = frozenset(region.name for region in rules.regions)
         self._modes = frozenset(rules.modes)
+        self._anybody: dict[tuple[str, str], bool] = {}
         self._picky = _seats_are_all_quotas(rules) or any(getattr(rule, "attribute", "rating") != "rating" for rule in rules.rules)
+
+    def takes_anybody(self, region: str, mode: str) -> bool:
+        """Whether the pool takes a lone new player who brings nothing along: neither measurements nor roles nor attributes."""
+        known = self._anybody.get((region, mode))
+        if known is None and region in self._regions and mode in self._modes:
+            initial = self.rules.rating.initial
+            ticket = Ticket("anybody", region, mode, (Player("anybody", initial.mu, initial.sigma),), 0.0)
+            flaw = next(_flaws(ticket, self.rules), None) or next(_missing_latencies(ticket, self.rules), None)
+            known = self._anybody[region, mode] = flaw is None
+        return bool(known)
 
     def flaw(self, ticket: Ticket) -> InvalidTicketError | None:
         """What keeps a ticket out of every round; None if nothing does."""

@@ -17,7 +17,8 @@ from itertools import islice
 from .augment import enlarge
 from .candidate import Entry, Side, empty_sides
 from .evaluate import Frame, judge_group, judge_sides, set_of
-from .pool import DistanceRule, IntersectionRule, Rule, TeamDistanceRule
+from .pool import AvoidRecentOpponentsRule, BlocklistRule, DistanceRule, IntersectionRule, Rule, TeamDistanceRule
+from .ticket import Player
 
 WAITING = 1e7  # cost of leaving a ticket unmatched; over the sum of all gaps and weights of a pair (32 rules × 1,000 each)
 STARVING = 4 * WAITING
@@ -64,6 +65,27 @@ def seat(frame: Frame, sides: Sequence[Side], a: Entry, b: Entry) -> tuple[tuple
         if not verdict.blocked and verdict.cost < least:
             best, least = seated, verdict.cost
     return best, group.cost + least
+
+
+def seated(frame: Frame, sides: Sequence[Side], a: Entry, b: Entry) -> tuple[Side, ...] | None:
+    """The better arrangement of a pair that is known to be admitted. Where teams are alike there is only one, and nothing to judge."""
+    ways = arrangements(sides, a, b)
+    return ways[0] if len(ways) == 1 else seat(frame, sides, a, b)[0]
+
+
+def strangers(a: Player, b: Player) -> bool:
+    """Whether neither has anything against the other."""
+    return not (
+        (a.recent and b.id in a.recent)
+        or (b.recent and a.id in b.recent)
+        or (a.blocked and b.id in a.blocked)
+        or (b.blocked and a.id in b.blocked)
+    )
+
+
+def about_acquaintances(frame: Frame, rule: Rule) -> bool:
+    """Whether a hard rule keeps none but acquaintances apart."""
+    return isinstance(rule, AvoidRecentOpponentsRule | BlocklistRule) and rule.weight is None and frame.schedule.only_disables(rule.name)
 
 
 def pair_up(frame: Frame, entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
@@ -153,7 +175,7 @@ class PairCosts:
         self._widest = max(self._windows, default=0.0)
         self._scale = sum(1.0 / base for base in frame.bases.values())
         self._known: dict[tuple[int, int], float] = {}
-        self.cost = self._by_window if only_windows(frame) else self._judged
+        self.cost = self._by_window if only_windows(frame) else self._met if only_windows(frame, about_acquaintances) else self._judged
         self._sets = _wishes(frame, ordered)
 
     def reach(self, i: int) -> Sequence[int]:
@@ -175,6 +197,13 @@ class PairCosts:
         gap = abs(self._ratings[j] - self._ratings[i])
         counts = i if (self._ages[i] >= self._ages[j]) == self._oldest else j
         return min(gap * self._scale, 1e6) if gap <= self._windows[counts] else math.inf
+
+    def _met(self, i: int, j: int) -> float:
+        found = self._by_window(i, j)
+        a, b = self._ordered[i], self._ordered[j]
+        if found == math.inf or strangers(a.ticket.players[0], b.ticket.players[0]):
+            return found
+        return found if self._judged(i, j) < math.inf else math.inf
 
     def _judged(self, i: int, j: int) -> float:
         found = self._known.get((i, j))
@@ -207,9 +236,10 @@ def _is_plain(frame: Frame, rule: Rule) -> bool:
     )
 
 
-def only_windows(frame: Frame) -> bool:
-    """Whether such windows are all the rules that the pool has."""
-    return all(_is_plain(frame, rule) for rule in frame.rules.rules) and not any(team.roles for team in frame.rules.teams)
+def only_windows(frame: Frame, besides: Callable[[Frame, Rule], bool] = lambda _frame, _rule: False) -> bool:
+    """Whether such windows are all the rules that the pool has; `besides`: rules that may be there too."""
+    rules, teams = frame.rules.rules, frame.rules.teams
+    return all(_is_plain(frame, rule) or besides(frame, rule) for rule in rules) and not any(team.roles for team in teams)
 
 
 def _windows(frame: Frame, ages: Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .candidate import Entry, Side, empty_sides
 from .columns import Bucket, Columns, by_equals
-from .duel import is_duel, rating_order, seat
+from .duel import about_acquaintances, is_duel, rating_order, seat, seated, strangers
 from .duel_columns import pair_columns
 from .equals import gives_way, is_equality, must_be_equal
 from .evaluate import Frame, judge
@@ -200,10 +200,10 @@ def _duels(queue: Standing, sides: tuple[Side, ...], random: Random) -> tuple[in
 
     def build(i: int) -> Match:
         a, b = queue.entry(int(low[i])), queue.entry(int(high[i]))
-        seated, _ = seat(queue.frame, sides, a, b)
-        if seated is None:
+        taking = seated(queue.frame, sides, a, b)
+        if taking is None:
             raise LookupError(f"{a.ticket.id} and {b.ticket.id} were paired against the rules")
-        return describe(queue.frame, seated)
+        return describe(queue.frame, taking)
 
     return len(low), build
 
@@ -212,6 +212,8 @@ def _admits(queue: Standing, sides: tuple[Side, ...]) -> Callable[[int, int], bo
     """How to ask about a pair, if the pool has hard rules that no column holds."""
     if all(_has_column(queue.frame, rule) for rule in queue.frame.rules.rules) and not any(side.kind.roles for side in sides):
         return None
+    rest = [rule for rule in queue.frame.rules.rules if not _has_column(queue.frame, rule)]
+    glance = all(about_acquaintances(queue.frame, rule) for rule in rest) and not any(side.kind.roles for side in sides)
     known: dict[int, Entry] = {}
 
     def at(place: int) -> Entry:
@@ -220,7 +222,12 @@ def _admits(queue: Standing, sides: tuple[Side, ...]) -> Callable[[int, int], bo
             found = known[place] = queue.entry(place)
         return found
 
-    return lambda i, j: seat(queue.frame, sides, at(i), at(j))[0] is not None
+    def admits(i: int, j: int) -> bool:
+        if glance and strangers(queue.ticket(i).players[0], queue.ticket(j).players[0]):
+            return True
+        return seat(queue.frame, sides, at(i), at(j))[0] is not None
+
+    return admits
 
 
 def _has_column(frame: Frame, rule: Rule) -> bool:

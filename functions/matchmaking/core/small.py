@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from .candidate import Entry, empty_sides, ticket_number
-from .duel import is_duel, pair_up, rating_order, seat
+from .duel import is_duel, pair_up, rating_order, seated
 from .equals import divided
 from .evaluate import Frame
 from .explain import describe
@@ -65,9 +65,9 @@ def _match_part(frame: Frame, bucket: Sequence[Entry], matches: list[Match], tak
     sides = empty_sides(frame.rules)
     if is_duel(sides) and all(entry.size == 1 for entry in bucket):
         for a, b in pair_up(frame, bucket):
-            seated, _ = seat(frame, sides, a, b)
-            if seated is not None:
-                matches.append(describe(frame, seated))
+            taking = seated(frame, sides, a, b)
+            if taking is not None:
+                matches.append(describe(frame, taking))
                 taken.update((a.ticket.id, b.ticket.id))
         return
     for teams, _, backfill in team_up(frame, rating_order(bucket), random=random):

@@ -90,6 +90,7 @@ class Hub:
         self.heartbeat_interval = heartbeat_interval
         self._arriving: dict[str, list[Meanwhile]] = {}
         self._epoch = ""
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for it anew costs a system call, at each join
         self.tasks: set[asyncio.Task[Any]] = set()
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -147,7 +148,9 @@ class Hub:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Run something in the background; what goes wrong is logged, never lost."""
-        task = asyncio.ensure_future(work)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._finished)
         return task

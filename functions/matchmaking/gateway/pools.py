@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 
+from matchmaking.core.admission import Admission
 from matchmaking.core.pool import PoolRules
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import Store
@@ -20,6 +21,7 @@ class Pools:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, tuple[int, PoolRules]] = {}
+        self._doors: dict[str, Admission] = {}
         self._read = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -27,6 +29,13 @@ class Pools:
         """The rules of a pool, as last read."""
         found = self._known.get(name)
         return found[1] if found else None
+
+    def door(self, name: str, rules: PoolRules) -> Admission:
+        """What a pool with these rules takes; what it has found out is kept for as long as they are the same object."""
+        door = self._doors.get(name)
+        if door is None or door.rules is not rules:
+            door = self._doors[name] = Admission(rules)
+        return door
 
     def items(self) -> list[tuple[str, PoolRules]]:
         """All pools, by name."""
@@ -54,7 +63,8 @@ class Pools:
             before, after = self._known.get(name, (0, None))[0], pools.get(name, (0, None))[0]
             if before != after:
                 happened(_log, "pool changed", pool=name, revision=after)
-        self._known = pools
+        self._known = {name: known if (known := self._known.get(name)) == found else found for name, found in pools.items()}
+        self._doors = {name: door for name, door in self._doors.items() if name in pools}
 
     async def keep_fresh(self) -> None:
         """Refresh for ever."""

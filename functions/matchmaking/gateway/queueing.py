@@ -21,7 +21,7 @@ from .errors import RefusedError
 from .hub import Hub
 from .party_queueing import forget_ticket, join_as_party
 from .session import Session
-from .tickets import Preferences, build_ticket, check_wish, complete, needs_preferences, read_preferences
+from .tickets import Preferences, brings_anything, build_ticket, check_wish, complete, needs_preferences, read_preferences
 
 OPERATION_BYTES = 8  # of an operation id that we make because the client gave none
 UNAVAILABLE = "the service cannot reach its store; repeat the same operation"
@@ -67,7 +67,8 @@ async def _join(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRule
 async def _join_alone(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
     players = (session.player,)
     wish = complete(wish, rules, await read_preferences(hub.store, session.player) if needs_preferences(wish) else Preferences())
-    check_wish(wish, rules, players)
+    if rules.suspend or brings_anything(wish) or not hub.pools.door(wish.pool, rules).takes_anybody(wish.region or "", wish.mode or ""):
+        check_wish(wish, rules, players)
     request = Join(players, session.connection.generation, wish.op_id, wish.pool, wish.region or "", wish.mode or "")
     return await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
 

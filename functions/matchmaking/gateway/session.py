@@ -42,7 +42,7 @@ class Session:
     """
 
     __slots__ = (
-        "_bytes", "_closing", "_hub", "_latest", "_over", "_socket", "_unsent", "_writer", "address", "connection", "issued_ms", "renewing",
+        "_bytes", "_closing", "_corked", "_hub", "_latest", "_over", "_socket", "_unsent", "_writer", "address", "connection", "issued_ms", "renewing",
     )  # fmt: skip
 
     def __init__(self, hub: "Hub", connection: protocol.Connection, socket: Socket, address: str, issued_ms: int) -> None:
@@ -50,6 +50,7 @@ class Session:
         self._hub, self._socket = hub, socket
         self._unsent: deque[bytes | str] | None = None  # frames, and kinds of states of which the latest goes here
         self._latest: dict[str, bytes] | None = None
+        self._corked: bytearray | None = None  # what follows from one event goes out by one write
         self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._closing = self._over = False
@@ -75,8 +76,17 @@ class Session:
     def feed(self, event: protocol.Event, now: float | None = None) -> None:
         """Something happened; do what follows from it."""
         self.connection, effects = protocol.step(self.connection, event, time.time() if now is None else now)
-        for effect in effects:
-            self._hub.perform[type(effect)](self._hub, self, effect)
+        corks = len(effects) > 1 and self._corked is None
+        if corks:
+            self._corked = bytearray()
+        try:
+            for effect in effects:
+                self._hub.perform[type(effect)](self._hub, self, effect)
+        finally:
+            if corks:
+                corked, self._corked = self._corked, None
+                if corked:
+                    self._socket.wire.write(bytes(corked))
 
     def receive(self, frame: str | bytes) -> None:
         """A frame came from the client."""
@@ -130,7 +140,10 @@ class Session:
             return
         wire = self._socket.wire
         if self._unsent is None and wire.unsent <= HIGH:
-            wire.write(frame)
+            if self._corked is None:
+                wire.write(frame)
+            else:
+                self._corked += frame
             return
         if self._unsent is None:
             self._unsent, self._latest = deque(), {}

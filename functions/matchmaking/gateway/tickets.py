@@ -54,6 +54,11 @@ def needs_preferences(wish: QueueJoinData) -> bool:
     return wish.region is None or wish.mode is None or not (wish.latency and wish.roles and wish.attributes)
 
 
+def brings_anything(wish: QueueJoinData) -> bool:
+    """Whether there is anything in a wish that a pool may mind, but region and mode."""
+    return bool(wish.latency or wish.roles or wish.attributes)
+
+
 def complete(wish: QueueJoinData, rules: PoolRules, preferences: Preferences, others: Others = NOBODY) -> QueueJoinData:
     """The wish with everything named.
 

@@ -37,6 +37,7 @@ BAD_MESSAGES = 10  # within BAD_WINDOW; a client that sends more is broken or ho
 BAD_WINDOW = 60.0  # s
 LIMITED_MESSAGES = 100  # within BAD_WINDOW; a client that was told to wait, and does not
 MISSED_HEARTBEATS = 2
+HELD = 8  # events that wait for the answer to a join; beyond, they are read from the outbox again
 
 
 class Connection(Struct, frozen=True):
@@ -49,6 +50,7 @@ class Connection(Struct, frozen=True):
         heartbeat_interval: seconds.
         catching_up: an outbox read is under way.
         joining: how many joins wait for the store's answer; their tickets' ends are held back until the client has been told of the tickets.
+        held: the next events, which came by the bus and wait for that answer.
         ahead: the largest number that came by the bus but could not go out yet.
         bad, limited: how many bad messages, and messages over a limit, there were since a moment.
     """
@@ -61,6 +63,7 @@ class Connection(Struct, frozen=True):
     waiting: Waiting | None = None
     catching_up: bool = False
     joining: int = 0
+    held: tuple[StoredEvent, ...] = ()
     ahead: int = 0
     bad: tuple[int, float] = (0, 0.0)
     limited: tuple[int, float] = (0, 0.0)
@@ -126,7 +129,7 @@ def _superseded(connection: Connection, event: Superseded, _: float) -> Step:
 
 
 def _renewed(connection: Connection, event: Renewed, _: float) -> Step:
-    began = replace(connection, generation=event.generation, sent=event.sent, waiting=event.waiting, catching_up=False, ahead=0)
+    began = replace(connection, generation=event.generation, sent=event.sent, waiting=event.waiting, catching_up=False, held=(), ahead=0)
     return began, ()
 
 
@@ -154,8 +157,13 @@ def _party_waits(connection: Connection, event: PartyWaits, _: float) -> Step:
 
 def _join_answered(connection: Connection) -> Step:
     connection = replace(connection, joining=connection.joining - 1)
-    late = connection.joining == 0 and connection.ahead > connection.sent
-    return _catch_up(connection) if late else (connection, ())
+    if connection.joining:
+        return connection, ()
+    connection, effects = _deliver_all(replace(connection, held=()), connection.held) if connection.held else (connection, ())
+    if connection.ahead > connection.sent:
+        connection, more = _catch_up(connection)
+        effects += more
+    return connection, effects
 
 
 def _looked(connection: Connection, event: Looked, now: float) -> Step:
@@ -178,7 +186,10 @@ def _published(connection: Connection, published: Published, _: float) -> Step:
     if event.seq <= connection.sent:
         return connection, ()  # a repeat
     if connection.catching_up or connection.joining:
-        return replace(connection, ahead=max(connection.ahead, event.seq)), ()
+        held, ahead = connection.held, max(connection.ahead, event.seq)
+        if not connection.catching_up and len(held) < HELD and event.seq == connection.sent + len(held) + 1:
+            held = (*held, event)
+        return replace(connection, held=held, ahead=ahead), ()
     if event.seq > connection.sent + 1:
         return _catch_up(connection)
     return _deliver(connection, event)

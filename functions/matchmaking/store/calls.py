@@ -56,6 +56,7 @@ class Calls:
         self._client = client
         self._gathered: list[_Call] = []
         self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for it anew costs a system call, at each call of ours
         self._in_flight: set[asyncio.Task[None]] = set()
         self._requests = itertools.count()
         self._prefix = secrets.token_hex(4)
@@ -103,30 +104,33 @@ class Calls:
         return await self._enter(None, list(words))
 
     def _enter(self, called: Script | None, words: list[Any]) -> "asyncio.Future[Any]":
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._gathered.append((called, words, future))
-        self._schedule()
+        if not self._scheduled:
+            self._schedule(self._loop)
         return future
 
-    def _schedule(self) -> None:
-        if not self._scheduled and len(self._in_flight) < IN_FLIGHT:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._in_flight) < IN_FLIGHT:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop.call_soon(self._flush, loop)
 
-    def _flush(self) -> None:
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
         batch, self._gathered = self._gathered[:BATCH], self._gathered[BATCH:]
         if batch:
-            task = asyncio.ensure_future(self._send(batch))
+            task = loop.create_task(self._send(batch))
             self._in_flight.add(task)
             task.add_done_callback(self._sent)
         if self._gathered:
-            self._schedule()
+            self._schedule(loop)
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._in_flight.discard(task)
-        if self._gathered:
-            self._schedule()
+        if self._gathered and not self._scheduled:
+            self._schedule(task.get_loop())
 
     async def _send(self, batch: list[_Call]) -> None:
         began = time.perf_counter()

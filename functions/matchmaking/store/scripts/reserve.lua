@@ -14,7 +14,7 @@
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then
   return {ARGV[1], ARGV[2], 'stale', '', '', '', '', '', '', ''}
 end
-local held = redis.call('HMGET', KEYS[2], 'ticket', 'pool', 'region', 'mode', 'op', 'done', 'session')
+local held = redis.call('HMGET', KEYS[2], 'ticket', 'pool', 'region', 'mode', 'op', 'done', 'session', 'history')
 local field = ARGV[7] .. ':' .. ARGV[9]
 local profile = redis.call('HMGET', KEYS[3], 'rating:' .. field, 'sigma:' .. field, 'recent', 'cooldown:' .. ARGV[7])
 local rating, sigma, recent = profile[1] or '', profile[2] or '', profile[3] or ''
@@ -33,18 +33,16 @@ if ARGV[4] ~= '' and held[6] then
   end
 end
 if held[7] then return {ARGV[1], ARGV[2], 'in_session', held[7], '', '', '', rating, sigma, recent} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if profile[4] then
-  local time = redis.call('TIME')
-  local left = tonumber(string.match(profile[4], '%d+$')) - (time[1] * 1000 + math.floor(time[2] / 1000))
+  local left = tonumber(string.match(profile[4], '%d+$')) - now
   if left > 0 then return {ARGV[1], ARGV[2], 'cooldown', string.format('%d', left), '', '', '', rating, sigma, recent} end
 end
 local ticket = ARGV[5]
-if ticket == '' then
-  -- The first eleven digits are the reservation's time in ms: the pool refuses an enqueue that comes too late by them.
-  local time = redis.call('TIME')
-  ticket = string.format('%011x', time[1] * 1000 + math.floor(time[2] / 1000)) .. ARGV[6]
-end
-redis.call('HSET', KEYS[2], 'ticket', ticket, 'pool', ARGV[7], 'region', ARGV[8], 'mode', ARGV[9], 'op', ARGV[4], 'leader', ARGV[10])
-note(KEYS[2], ticket, 'joined', ARGV[7] .. '/' .. ARGV[8] .. '/' .. ARGV[9])
+-- The first eleven digits are the reservation's time in ms: the pool refuses an enqueue that comes too late by them.
+if ticket == '' then ticket = string.format('%011x', now) .. ARGV[6] end
+redis.call('HSET', KEYS[2], 'ticket', ticket, 'pool', ARGV[7], 'region', ARGV[8], 'mode', ARGV[9], 'op', ARGV[4], 'leader', ARGV[10],
+  'history', noted(held[8], time, ticket, 'joined', ARGV[7] .. '/' .. ARGV[8] .. '/' .. ARGV[9]))
 redis.call('PERSIST', KEYS[2])
 return {ARGV[1], ARGV[2], 'reserved', ticket, ARGV[7], ARGV[8], ARGV[9], rating, sigma, recent}
