@@ -146,6 +146,7 @@ def test_gateways_reach_every_key_and_channel_there_is(server: tuple[RedisServer
     with server[0].client() as client:
         for command, name in (
             ("ZADD", keys.PRESENCE),
+            ("ZADD", keys.GATEWAYS),
             ("SET", keys.STORE_EPOCH),
             ("SET", keys.EXPORTER),
             ("HGETALL", keys.POOLS),

@@ -16,10 +16,13 @@ from typing import Any
 
 import httpx
 import pytest
+import websockets
+from websockets.typing import Subprotocol
 
 from matchmaking.client import Client, GameStateUpdateData, MatchFoundData, RefusedError, SnapshotData
 from support.allocator import SECRET, allocator
 from support.arena import put_arena
+from support.gateways import Player
 from support.redis_server import RedisServer, free_port
 from support.tokens import AUDIENCE, ISSUER, Signer
 
@@ -134,6 +137,17 @@ class Watcher:
             await self.client.accept(self.match)
 
 
+async def raw(stack: AsyncExitStack, running: System, gateway: int, name: str) -> Player:
+    """A socket that does not come back by itself."""
+    headers = {"Authorization": f"Bearer {running.signer.token(name)}"}
+    url = f"ws://127.0.0.1:{running.ports[gateway]}/ws/{name}"
+    player = Player(
+        await stack.enter_async_context(websockets.connect(url, additional_headers=headers, subprotocols=[Subprotocol("gsm.v1")]))
+    )
+    await player.greeted()
+    return player
+
+
 async def until(check: Callable[[], Any], within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while not check():
@@ -191,3 +205,25 @@ async def test_a_session_ends_as_it_should_whatever_is_killed(tmp_path: Path, st
             assert profile["counts"]["matches"] == len(history["matches"]) == 1, "applied once"
         assert (await running.ask("GET", f"sessions/{match}"))["status"] == "completed"
         assert max(watcher.statuses.count("completed") for watcher in watchers) <= 1
+
+
+async def test_who_is_cut_off_by_a_killed_gateway_keeps_the_place_and_pays_nothing(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(system(tmp_path))
+        await put_arena(running.redis.url, acceptance={"required": True, "timeout": "3s", "cooldowns": ["60s"]})
+        running.start_matcher()
+        alice, bob = await raw(stack, running, 0, "alice"), await raw(stack, running, 1, "bob")
+        for player in (alice, bob):
+            await player.join(pool="arena")
+        (match,) = {(await player.receive("match_found", 30))["data"]["match_id"] for player in (alice, bob)}
+        running.processes["matcher"].kill()  # so that they are not matched again at once
+        running.kill("gateway")
+        await bob.send("match_accept", match_id=match)
+        told = (await bob.receive("match_cancelled", 30))["data"]
+        assert (told["reason"], told["requeued"]) == ("timeout", True)
+        back = await raw(stack, running, 1, "alice")
+        assert back.snapshot is not None
+        assert back.snapshot["ticket"]["pool"] == "arena"
+        await back.send("queue_leave")
+        await back.receive("queue_left")
+        assert (await back.join(pool="arena", op_id="again"))["type"] == "queue_joined"

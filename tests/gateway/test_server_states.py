@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from matchmaking.core.session_step import Accept, Allocated, Attempt
+from matchmaking.core.session_events import Accept, Allocated, Attempt
 from matchmaking.gateway import server_states
 from matchmaking.gateway.errors import RefusedRequestError
 from matchmaking.gateway.server_states import ServerStates

@@ -8,12 +8,13 @@ import pytest
 
 from matchmaking.core.session import Result, Session
 from matchmaking.core.session_effects import Rate
-from matchmaking.core.session_step import Accept, Allocated, Attempt, Decline, Fill, Finished, Gone, Reported, Unallocated
+from matchmaking.core.session_events import Accept, Allocated, Attempt, Decline, Fill, Finished, Gone, Reported, Unallocated
 from matchmaking.protocol.events import MATCH_READY, SESSION_UPDATE
 from matchmaking.protocol.session_messages import MATCH_CANCELLED
 from matchmaking.store import keys, session_values
 from matchmaking.store.errors import StoreUnavailableError
 from matchmaking.store.interface import Store
+from matchmaking.store.own_faults import DEAD, cut_off
 from matchmaking.store.relay import relay, sweep
 from matchmaking.store.sessions import Change, change, open_session
 from support.arena import arena
@@ -189,6 +190,33 @@ async def test_no_server_means_that_everybody_goes_back(any_store: Store) -> Non
     assert {ticket.players[0].id for ticket in await waiting(any_store)} == {"alice", "bob"}
     cancelled = msgspec.json.decode((await any_store.outbox("alice", 2)).events[0].data)
     assert (cancelled["reason"], cancelled["requeued"]) == ("allocation_failed", True)
+
+
+async def test_whose_gateway_died_is_known_by_its_signs_of_life(any_store: Store) -> None:
+    await any_store.take_over("bob", "gw-2")
+    assert await cut_off(any_store, ["bob", "nobody"], 100.0, 200.0) == {"bob": 0.0}
+    await any_store.gateway_lives("gw-2")
+    (at,) = (await any_store.gateway_signs({"gw-2", "gw-3"})).values()
+    assert await cut_off(any_store, ["bob"], at - 1, at) == {}, "it lived when the time was over"
+    assert await cut_off(any_store, ["bob"], at + 1, at + 1 + DEAD / 2) is None, "nobody knows yet"
+    assert await cut_off(any_store, ["bob"], at + 1, at + 1 + DEAD) == {"bob": at}
+    current = await any_store.take_over("bob", "gw-2")
+    await any_store.disconnect("bob", current.generation)
+    assert await cut_off(any_store, ["bob"], at + 1, at + 1 + DEAD) == {}, "who has gone has gone"
+    assert await cut_off(any_store, [], 1.0, 2.0) == {}
+
+
+async def test_who_is_cut_off_by_a_dead_gateway_waits_on_and_does_not_pay(any_store: Store) -> None:
+    await matched(any_store, "m1", arena(acceptance={"required": True, "timeout": "1s", "cooldowns": ["60s"]}), ["alice"], ["bob"])
+    await any_store.gateway_lives("gw-2")
+    await any_store.take_over("bob", "gw-2")
+    await change(any_store, "m1", Accept("alice"))
+    async with asyncio.timeout(20):
+        while (await told(any_store, "bob"))[-1] != MATCH_CANCELLED:
+            await pass_time(any_store)
+            await asyncio.sleep(0.1)
+    assert {ticket.players[0].id for ticket in await waiting(any_store)} == {"alice", "bob"}
+    assert (await join_arena(any_store, "bob")).status == "already_queued"
 
 
 async def test_deadlines_fire_once_whoever_attends(any_store: Store) -> None:

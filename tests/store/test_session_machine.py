@@ -10,23 +10,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from matchmaking.core.session import TABLE, Result
-from matchmaking.core.session_step import (
-    Accept,
-    Allocated,
-    Attempt,
-    CalledOff,
-    Cancel,
-    Decline,
-    Due,
-    Fill,
-    Finished,
-    Gone,
-    Reported,
-    Returned,
-    StopFilling,
-    Unallocated,
-)
+from matchmaking.core import session_events as on
+from matchmaking.core.session import TABLE
 from matchmaking.store import keys
 from matchmaking.store.connect import open_store
 from matchmaking.store.errors import StoreUnavailableError
@@ -37,12 +22,9 @@ from matchmaking.store.sessions import change
 from support.arena import arena
 from support.matches import POOL, commit, connect, join_arena, pass_time, waiting
 from support.redis_server import RedisServer, flush
+from support.session_events import SERVER_EVENTS
 
 PLAYERS = [f"p{n}" for n in range(5)]
-SERVER_EVENTS: list[Any] = [
-    *(Due(), Attempt(), Allocated('{"address":"a","port":1}'), Unallocated(), Unallocated(final=True), Reported(), CalledOff(), Cancel()),
-    *(Fill(), StopFilling(), Finished(Result({"side-1": 1, "side-2": 2})), Finished(Result({"side-1": 1, "side-2": 1}))),
-]
 RULES = [
     arena(),
     arena(acceptance={}),
@@ -128,7 +110,7 @@ class Sessions(RuleBasedStateMachine):
 
     @precondition(lambda self: self.seen)
     @rule(
-        kind=st.sampled_from([Accept, Accept, Accept, Decline, Gone, Returned]),
+        kind=st.sampled_from([on.Accept, on.Accept, on.Accept, on.Decline, on.Gone, on.Returned]),
         player=st.sampled_from(PLAYERS),
         data=st.data(),
         calls=st.none() | st.integers(0, 9),

@@ -83,6 +83,7 @@ async def pass_time(store: Store, rounds: int = 1, ahead: float = 0.0) -> int:
     """Attend to what is due, as gateways do; how many matches that were."""
     count = 0
     for _ in range(rounds):
+        await store.gateway_lives("gw-1")
         for shard in keys.timer_shards():
             for timer in await store.timer_take(shard, ahead, 100):
                 await attend(store, timer)

@@ -1,4 +1,5 @@
-"""The session: the life of a match after it was found. Its states and transitions are one table, here; `session_step.py` says what else a transition does.
+"""The session: the life of a match after it was found. Its states and transitions are one table, here; what else a transition does is told in `session_step.py`
+and `session_play.py`.
 
 A session is an immutable value. It carries all that its life needs (the policy of its pool as it was when the match was made, the tickets as they were
 committed), so that whoever meets it can go on with it: a process may die between any two steps.
@@ -172,6 +173,11 @@ class Session(Struct, frozen=True, omit_defaults=True, tag="session"):
     def players(self) -> tuple[str, ...]:
         """Who is still in it."""
         return tuple(seat.player for seat in self.seats if not seat.left)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Who has not accepted."""
+        return frozenset(seat.player for seat in self.seats if not seat.accepted)
 
     def seat(self, player: str) -> Seat | None:
         """The player's seat, if the player is in it."""

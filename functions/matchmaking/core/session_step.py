@@ -1,127 +1,40 @@
 """A session, advanced by one event: a pure function of the session, the event and the time.
 
-Every event may come again (its sender may have died before it heard the answer): then the session stays as it is, and the answer is the same.
+Here are the steps until there is a server; those after it are in `session_play.py`.
 """
 
-import hashlib
-from typing import Any, TypeAlias
-
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from .session import ALLOCATE_SECONDS, PLAYED, Arrival, Result, Seat, Session, target
-from .session_effects import Ask, Dismiss, Effect, GiveBack, Rate, Tell, Withdraw
-from .ticket import BackfillSlots, Player, Ticket
+from . import session_play as play
+from .session import ALLOCATE_SECONDS, PLAYED, Arrival, Session
+from .session_changes import idle, moved, renewed, seated, tell_all, with_due
+from .session_effects import Dismiss, Effect, GiveBack, Withdraw
+from .session_events import (
+    Accept,
+    Allocated,
+    Attempt,
+    CalledOff,
+    Cancel,
+    Decline,
+    Due,
+    Event,
+    Fill,
+    Finished,
+    Gone,
+    Reported,
+    Returned,
+    Step,
+    StopFilling,
+    Unallocated,
+)
 
 OWN_FAULT = 5.0  # s; a deadline that is noticed so late passed during an outage of ours, and nobody is to blame
+SIGNS = 2.0  # s; gateways give signs of life far more often
 ATTEMPTS = 4  # to find a server
 ATTEMPT_SECONDS = (
     6.0  # one attempt; a little longer than an allocator may take, so that a second process does not ask while the first still does
 )
 BACKOFF = (0.5, 1.0, 2.0)  # s before the second, third and fourth attempt
-
-
-class Accept(Struct, frozen=True):
-    """A player accepts."""
-
-    player: str
-
-
-class Decline(Struct, frozen=True):
-    """A player declines."""
-
-    player: str
-
-
-class Due(Struct, frozen=True):
-    """Time passed."""
-
-
-class Attempt(Struct, frozen=True):
-    """Somebody is about to ask for a server."""
-
-
-class Allocated(Struct, frozen=True):
-    """There is a server; `connection` is JSON."""
-
-    connection: str
-
-
-class Unallocated(Struct, frozen=True):
-    """An attempt failed; `final`: another one would, too."""
-
-    final: bool = False
-
-
-class Reported(Struct, frozen=True):
-    """The server speaks for the first time."""
-
-
-class Gone(Struct, frozen=True):
-    """The server says that a player is disconnected."""
-
-    player: str
-
-
-class Returned(Struct, frozen=True):
-    """The server says that a player is there again."""
-
-    player: str
-
-
-class Finished(Struct, frozen=True):
-    """The server posts the result; `rates` is what follows for the players."""
-
-    result: Result
-    rates: tuple[Rate, ...] = ()
-
-
-class CalledOff(Struct, frozen=True):
-    """The server gives the match up without a result."""
-
-
-class Cancel(Struct, frozen=True):
-    """An operator, or the server, cancels it."""
-
-
-class Fill(Struct, frozen=True):
-    """The server asks for more players."""
-
-
-class StopFilling(Struct, frozen=True):
-    """The server asks for no more, or the backfill ticket has ended."""
-
-
-Event: TypeAlias = (
-    Accept
-    | Decline
-    | Due
-    | Attempt
-    | Allocated
-    | Unallocated
-    | Reported
-    | Gone
-    | Returned
-    | Finished
-    | CalledOff
-    | Cancel
-    | Fill
-    | StopFilling
-    | Arrival
-)
-
-
-class Step(Struct, frozen=True):
-    """The session after an event.
-
-    Attributes:
-        answer: `ok`, or why nothing happened: `over`, `too_late`, `not_yours`, `contradiction`, `not_playing`, `off`, `full`, `not_due`.
-    """
-
-    session: Session
-    answer: str = "ok"
-    effects: tuple[Effect, ...] = ()
 
 
 def step(session: Session, event: Event, now: float) -> Step:
@@ -136,26 +49,23 @@ def step(session: Session, event: Event, now: float) -> Step:
         case Decline(player):
             return _decline(session, player, now)
         case Due():
-            return _due(session, now)
+            return _due(session, event, now)
         case Attempt() | Allocated() | Unallocated():
             return _allocation(session, event, now)
         case Reported():
-            return _reported(session, now)
+            return play.reported(session, now)
         case Gone(player) | Returned(player):
-            return _presence(session, player, now, gone=isinstance(event, Gone))
+            return play.presence(session, player, now, gone=isinstance(event, Gone))
         case Finished(result, rates):
-            return _finished(session, result, rates)
+            return play.finished(session, result, rates)
         case CalledOff():
-            return _end(session, "called_off") if session.status in PLAYED else Step(session, _idle(session, "abandoned"))
+            return play.end(session, "called_off") if session.status in PLAYED else Step(session, idle(session, "abandoned"))
         case Cancel():
             return (
-                Step(session, _idle(session, "cancelled")) if session.over else _cancelled(session, "cancel", "cancelled", now, blame=None)
+                Step(session, idle(session, "cancelled")) if session.over else _cancelled(session, "cancel", "cancelled", now, blame=None)
             )
         case Fill() | StopFilling() | Arrival():
-            return _backfill(session, event, now)
-
-
-# --- ready check -------------------------------------------------------------------------------------------------------------------------------------
+            return play.backfill(session, event, now)
 
 
 def _accept(session: Session, player: str, now: float) -> Step:
@@ -166,15 +76,15 @@ def _accept(session: Session, player: str, now: float) -> Step:
         return Step(session)
     if session.status != "proposed" or now > session.due["accept"]:
         return Step(session, "too_late")
-    session = _seated(session, replace(seat, accepted=True))
+    session = seated(session, replace(seat, accepted=True))
     if not all(other.accepted for other in session.seats):
         return Step(session)
-    session = _moved(session, "all_accepted", allocate=now + ALLOCATE_SECONDS, attempt=now)
+    session = moved(session, "all_accepted", allocate=now + ALLOCATE_SECONDS, attempt=now)
     if session.policy.allocation != "none":
-        return Step(session, effects=(_tell(session),))
+        return Step(session, effects=(tell_all(session),))
     # Nobody will tell us of the match's end, so nobody is held until a server does speak.
-    session = replace(_moved(session, "no_server_needed"), holds=False)
-    return Step(session, effects=(_tell(session, "free"),))
+    session = replace(moved(session, "no_server_needed"), holds=False)
+    return Step(session, effects=(tell_all(session, "free"),))
 
 
 def _decline(session: Session, player: str, now: float) -> Step:
@@ -187,31 +97,37 @@ def _decline(session: Session, player: str, now: float) -> Step:
     return replace(done, session=replace(done.session, reason=f"declined by {player}"))
 
 
-def _due(session: Session, now: float) -> Step:
+def _due(session: Session, event: Due, now: float) -> Step:
     due = {name: at for name, at in session.due.items() if at <= now}
+    late = {name for name, at in due.items() if now - at > OWN_FAULT}
     if "accept" in due:
-        late = now - due["accept"] > OWN_FAULT
-        silent = frozenset(seat.player for seat in session.seats if not seat.accepted)
-        return _cancelled(session, "accept_timeout", "timeout", now, blame=frozenset() if late else silent)
+        blame = frozenset() if late else session.silent - event.cut_off.keys()
+        # Who was gone before the match was found keeps nobody waiting a second time, but does not pay either.
+        absent = frozenset(player for player, lived in event.cut_off.items() if lived < session.created - SIGNS)
+        return _cancelled(session, "accept_timeout", "timeout", now, blame=blame, absent=absent)
     if "allocate" in due:
         return _cancelled(session, "allocation_failed", "allocation_failed", now, blame=frozenset())
     if "ready" in due:
+        if late:  # the server may have spoken while nobody was there to hear it
+            return Step(with_due(session, ready=now + session.policy.ready))
         return _cancelled(session, "ready_timeout", "allocation_failed", now, blame=frozenset())
     if "duration" in due:
-        return _end(session, "duration")
+        return play.end(session, "duration")
     if "grace" in due:
-        return _left(session, now)
+        return play.away_anew(session, now) if late else play.left(session, now)
     return Step(session, "not_due")
 
 
-def _cancelled(session: Session, event: str, reason: str, now: float, blame: "frozenset[str] | None") -> Step:
-    """End it. Tickets without a player who is to blame go back into the queue; None: none does."""
-    ended = replace(_moved(session, event), reason=reason, filling="")
+def _cancelled(
+    session: Session, event: str, reason: str, now: float, blame: "frozenset[str] | None", absent: frozenset[str] = frozenset()
+) -> Step:
+    """End it. Tickets without a player who is to blame (None: all are), or absent, go back into the queue."""
+    ended = replace(moved(session, event), reason=reason, filling="")
     effects: list[Effect] = [Withdraw(session.filling)] if session.filling else []
     for ticket in session.tickets:
         members = [seat for seat in session.seats if seat.ticket == ticket.id]
-        if blame is not None and not any(seat.player in blame or seat.left for seat in members):
-            effects.append(GiveBack(_renewed(session, ticket, now), ticket.id, reason))
+        if blame is not None and not any(seat.player in blame | absent or seat.left for seat in members):
+            effects.append(GiveBack(renewed(session, ticket, now), ticket.id, reason))
         else:
             effects += [
                 Dismiss(seat.player, ticket.id, reason, session.policy.cooldowns if blame and seat.player in blame else ())
@@ -219,15 +135,6 @@ def _cancelled(session: Session, event: str, reason: str, now: float, blame: "fr
                 if not seat.left
             ]
     return Step(ended, effects=tuple(effects))
-
-
-def _renewed(session: Session, ticket: Ticket, now: float) -> Ticket:
-    """The ticket under a new id, which anybody who meets this session would make the same; ids begin with their time in ms."""
-    digest = hashlib.sha256(f"{session.id} {ticket.id}".encode()).hexdigest()
-    return replace(ticket, id=f"{int(now * 1000):011x}{digest[:12]}", head_start=max(ticket.head_start, session.policy.head_start))
-
-
-# --- a server ----------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _allocation(session: Session, event: Attempt | Allocated | Unallocated, now: float) -> Step:
@@ -239,7 +146,7 @@ def _allocation(session: Session, event: Attempt | Allocated | Unallocated, now:
         if now < session.due["attempt"]:
             return Step(session, "not_due")
         return Step(
-            _moved(
+            moved(
                 replace(session, attempts=session.attempts + 1),
                 "allocation_started",
                 allocate=session.due["allocate"],
@@ -250,176 +157,6 @@ def _allocation(session: Session, event: Attempt | Allocated | Unallocated, now:
         if event.final or session.attempts >= ATTEMPTS:
             return _cancelled(session, "allocation_failed", "allocation_failed", now, blame=frozenset())
         pause = BACKOFF[min(max(session.attempts, 1), len(BACKOFF)) - 1]
-        return Step(_with(session, attempt=now + pause))
-    session = _moved(replace(session, connection=event.connection), "allocated", ready=now + session.policy.ready)
-    return Step(session, effects=(_tell(session),))
-
-
-def _reported(session: Session, now: float) -> Step:
-    if session.over:
-        return Step(session, "over")
-    if session.status == "ready":
-        session = _moved(session, "reported", duration=now + session.policy.duration, **_keep(session, "grace"))
-        return Step(session, effects=(_tell(session),))
-    if session.status != "active":
-        return Step(session, "not_playing")
-    if session.holds:
-        return Step(session)
-    session = replace(_with(session, duration=now + session.policy.duration), holds=True)
-    return Step(session, effects=(_tell(session, "hold"),))
-
-
-def _presence(session: Session, player: str, now: float, *, gone: bool) -> Step:
-    seat = session.seat(player)
-    if seat is None:
-        return Step(session, "not_yours")
-    if session.status not in PLAYED:
-        return Step(session, "over" if session.over else "not_playing")
-    if seat.left:
-        return Step(session, "ok" if gone else "too_late")
-    if gone == bool(seat.away):
-        return Step(session)
-    session = _seated(session, replace(seat, away=now if gone else 0.0))
-    return Step(_graced(session))
-
-
-def _graced(session: Session) -> Session:
-    away = [seat.away for seat in session.seats if seat.away and not seat.left]
-    return _with(session, grace=min(away) + session.policy.grace) if away else _without(session, "grace")
-
-
-def _left(session: Session, now: float) -> Step:
-    """Who has been away for longer than the grace has left, and is free; the session goes on without."""
-    leavers = [seat for seat in session.seats if seat.away and not seat.left and seat.away + session.policy.grace <= now]
-    for seat in leavers:
-        session = _seated(session, replace(seat, left=True))
-    session = _graced(session)
-    told = Tell({seat.player: seat.ticket for seat in leavers}, {**_state(session), "status": "abandoned"}, "free")
-    if not session.players:
-        ended = _end(session, "everybody_left")
-        return replace(ended, effects=(told, *ended.effects))
-    effects: tuple[Effect, ...] = (told,)
-    if session.policy.backfill == "auto":
-        filled = _fill(session, now)
-        session, effects = filled.session, (told, *filled.effects)
-    return Step(session, effects=effects)
-
-
-# --- the end -----------------------------------------------------------------------------------------------------------------------------------------
-
-
-def _finished(session: Session, result: Result, rates: tuple[Rate, ...]) -> Step:
-    if session.status == "completed":
-        return Step(session, "ok" if session.result == result else "contradiction")
-    if session.status not in PLAYED:
-        return Step(session, _idle(session, ""))
-    ended = _end(replace(session, result=result), "result")
-    own = {
-        rate.player: {"outcome": rate.outcome, "rating": {"before": round(rate.before[0], 2), "after": round(rate.after[0], 2)}}
-        for rate in rates
-    }
-    effects = tuple(replace(effect, own=own) if isinstance(effect, Tell) else effect for effect in ended.effects)
-    return replace(ended, effects=(*rates, *effects))
-
-
-def _end(session: Session, event: str) -> Step:
-    filling = session.filling
-    session = replace(_moved(session, event), filling="")
-    effects: tuple[Effect, ...] = (_tell(session, "free"),) if session.players else ()
-    return Step(session, effects=(Withdraw(filling), *effects) if filling else effects)
-
-
-# --- backfill ----------------------------------------------------------------------------------------------------------------------------------------
-
-
-def _backfill(session: Session, event: Fill | StopFilling | Arrival, now: float) -> Step:
-    if isinstance(event, Fill):
-        return _fill(session, now)
-    if isinstance(event, Arrival):
-        return _arrived(session, event, now)
-    filling = session.filling
-    return Step(replace(session, filling=""), effects=(Withdraw(filling),) if filling else ())
-
-
-def _fill(session: Session, now: float) -> Step:
-    if session.status != "active":
-        return Step(session, _idle(session, ""))
-    if session.policy.backfill == "off" or not session.holds:
-        return Step(session, "off")
-    if session.filling:
-        return Step(session)
-    if session.due["duration"] - now < session.policy.min_remaining:
-        return Step(session, "too_late")
-    digest = hashlib.sha256(f"{session.id} fill {session.fillings}".encode()).hexdigest()
-    ticket = f"{int(now * 1000):011x}{digest[:12]}"
-    known = {player.id: player for each in session.tickets for player in each.players}
-    teams = {
-        team: tuple(known.get(seat.player, Player(seat.player)) for seat in session.seats if seat.team == team and not seat.left)
-        for team in session.teams
-    }
-    wish = Ticket(ticket, session.region, session.mode, (), now, session.policy.backfill_head_start, BackfillSlots(session.id, teams))
-    session = replace(session, filling=ticket, fillings=session.fillings + 1)
-    return Step(session, effects=(Ask(wish),))
-
-
-def _arrived(session: Session, arrival: Arrival, now: float) -> Step:
-    """Players whom a backfill ticket found. If the session has ended meanwhile, they go back into the queue."""
-    if all(ticket in session.tickets for ticket in arrival.tickets):
-        return Step(session)
-    known = {seat.player for seat in arrival.seats}
-    stayed = tuple(seat for seat in session.seats if seat.player not in known)
-    tickets = session.tickets + arrival.tickets
-    if session.status != "active":
-        effects = tuple(GiveBack(_renewed(session, ticket, now), ticket.id, "cancelled") for ticket in arrival.tickets)
-        seats = stayed + tuple(replace(seat, left=True) for seat in arrival.seats)
-        return Step(replace(session, seats=seats, tickets=tickets), "over", effects)
-    seats = stayed + arrival.seats
-    session = replace(session, seats=seats, tickets=tickets)
-    if session.filling == arrival.filled:
-        session = replace(session, filling="")
-    told = {seat.player: seat.ticket for seat in seats if not seat.left}
-    return Step(session, effects=(Tell(told, _state(session)),))
-
-
-# --- small parts -------------------------------------------------------------------------------------------------------------------------------------
-
-
-def _moved(session: Session, event: str, **due: float) -> Session:
-    """In the state where the table's transition leads, with these deadlines only."""
-    return replace(session, status=target(event, session.status), due=due)
-
-
-def _idle(session: Session, same: str) -> str:
-    """Why an event has no effect: it had it before, or it comes too late or too early."""
-    if session.over:
-        return "ok" if session.status == same else "over"
-    return "not_playing"
-
-
-def _with(session: Session, **due: float) -> Session:
-    return replace(session, due={**session.due, **due})
-
-
-def _without(session: Session, name: str) -> Session:
-    return replace(session, due={other: at for other, at in session.due.items() if other != name})
-
-
-def _keep(session: Session, *names: str) -> dict[str, float]:
-    return {name: at for name, at in session.due.items() if name in names}
-
-
-def _seated(session: Session, seat: Seat) -> Session:
-    return replace(session, seats=tuple(seat if other.player == seat.player else other for other in session.seats))
-
-
-def _state(session: Session) -> dict[str, Any]:
-    state: dict[str, Any] = {"status": session.status}
-    if session.connection and not session.over:
-        state["connection"] = msgspec.json.decode(session.connection)
-    if session.result is not None:
-        state["result"] = {"ranks": session.result.ranks, "abandoned": list(session.result.abandoned)}
-    return state
-
-
-def _tell(session: Session, then: str = "") -> Tell:
-    return Tell({seat.player: seat.ticket for seat in session.seats if not seat.left}, _state(session), then)  # type: ignore[arg-type]
+        return Step(with_due(session, attempt=now + pause))
+    session = moved(replace(session, connection=event.connection), "allocated", ready=now + session.policy.ready)
+    return Step(session, effects=(tell_all(session),))

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from matchmaking.core.errors import MatchmakingError
 from matchmaking.core.pool import Allocation as Wish
 from matchmaking.core.session import Session
-from matchmaking.core.session_step import Allocated, Attempt, Unallocated
+from matchmaking.core.session_events import Allocated, Attempt, Unallocated
 from matchmaking.store.interface import Store
 from matchmaking.store.sessions import change
 from matchmaking.telemetry.logs import happened

@@ -14,6 +14,7 @@ from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.messages import Why
 from matchmaking.store.errors import StoreError
 from matchmaking.store.expiry import expire_overdue
+from matchmaking.store.own_faults import SIGN_EVERY
 from matchmaking.store.relay import sweep
 from matchmaking.telemetry.logs import happened
 
@@ -40,6 +41,7 @@ Queue = tuple[str, str, str]
 def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
     """All of a gateway's periodic work, to be awaited together."""
     return [
+        _every(SIGN_EVERY, hub, give_sign, at_once=True),
         _every(TICK, hub, tick),
         _every(TICK, hub, push_positions),
         _every(EPOCH_EVERY, hub, check_epoch),
@@ -57,13 +59,20 @@ def background(hub: Hub) -> list[Coroutine[Any, Any, None]]:
     ]
 
 
-async def _every(seconds: float, hub: Hub, work: Callable[[Hub], Awaitable[None]]) -> None:
+async def _every(seconds: float, hub: Hub, work: Callable[[Hub], Awaitable[None]], *, at_once: bool = False) -> None:
     while True:
-        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # gateways started together drift apart
+        if not at_once:
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # gateways started together drift apart
+        at_once = False
         try:
             await work(hub)
         except StoreError as error:
             happened(_log, "background work put off", level=logging.WARNING, reason=work.__name__, error=str(error))
+
+
+async def give_sign(hub: Hub) -> None:
+    """This gateway lives: its players' silence is their own. At once, because it may die before the first half second is over."""
+    await hub.store.gateway_lives(hub.id)
 
 
 async def tick(hub: Hub) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from matchmaking.core.patch import deeper_than, merged
-from matchmaking.core.session_step import Reported
+from matchmaking.core.session_events import Reported
 from matchmaking.protocol.events import rfc3339
 from matchmaking.store.interface import Store
 from matchmaking.store.session_values import ServerState

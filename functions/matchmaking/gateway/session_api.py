@@ -10,7 +10,7 @@ from quart import Blueprint
 from quart_schema import document_headers, document_request, document_response, tag, validate_response
 
 from matchmaking.core.distribution import distribution
-from matchmaking.core.session_step import CalledOff, Cancel, Event, Fill, Gone, Returned, StopFilling
+from matchmaking.core.session_events import CalledOff, Cancel, Event, Fill, Gone, Returned, StopFilling
 from matchmaking.protocol.identifiers import valid_player_id
 
 from .errors import InvalidRequestError, RefusedRequestError, SignInError

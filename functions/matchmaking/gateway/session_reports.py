@@ -6,7 +6,7 @@ import time
 from matchmaking.core.outcome import rates_of
 from matchmaking.core.rating import Belief
 from matchmaking.core.session import Result, Session, ranks_of
-from matchmaking.core.session_step import Event, Finished
+from matchmaking.core.session_events import Event, Finished
 from matchmaking.protocol.events import rfc3339
 from matchmaking.store.interface import Store
 from matchmaking.store.sessions import change

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from matchmaking.core.session import Session as Match
-from matchmaking.core.session_step import Accept, Decline
+from matchmaking.core.session_events import Accept, Decline
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import SESSION_UPDATE, rfc3339

@@ -1,6 +1,6 @@
 """What a store can do. Redis is the real one (`redis_store.py`); the twin in memory (`memory.py`) passes the same tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from matchmaking.core.pool import PoolRules
@@ -19,6 +19,7 @@ OUTBOX_CAP = 256  # events kept for one player
 CONNECTION_SECONDS = 90_000  # what is known of a connection is kept for so long after it was last heard of; a little longer than its outbox
 SIGN_OUT_SECONDS = 30 * 86_400  # a sign-out is remembered for so long; tokens older than that are refused anyway
 PRESENCE_MS = 45_000  # a player whose gateway is silent for so long is not connected
+GATEWAY_MS = 600_000  # a gateway that has given no sign for so long is forgotten; it counts as dead long before
 WAIT_WINDOW_MS = 300_000  # waits of matched tickets are counted in windows of five minutes
 WAIT_WINDOWS = 3  # how many of them are kept, the present one included
 LONG_WINDOW_MS = 900_000  # matches are counted by quarters of an hour too
@@ -142,6 +143,15 @@ class ConnectionStore(Protocol):
 
     async def presence(self, players: Sequence[str]) -> int:
         """Signs of life for connected players; how many are connected anywhere."""
+
+    async def gateway_lives(self, gateway: str) -> None:
+        """A sign of life of a gateway."""
+
+    async def gateway_signs(self, gateways: Collection[str]) -> dict[str, float]:
+        """Gateways' last signs of life, seconds since the epoch, where there is one."""
+
+    async def gateway_of(self, player: str) -> str:
+        """The gateway that a player is connected to, or was when it died; empty if the player has gone."""
 
     async def absent(self, player: str) -> None:
         """The player is not connected any more."""

@@ -14,6 +14,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 
 PRESENCE = "presence"
+GATEWAYS = "gateways"  # ZSET: gateway → its last sign of life, ms
 POOLS = "pools"
 POOL_OWNERS = "pool-owners"  # HASH: pool → who declared it, and since when it is being deleted (JSON)
 PROFILES = "player:{*}:profile"  # a pattern: every profile

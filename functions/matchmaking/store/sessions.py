@@ -11,12 +11,14 @@ import msgspec
 
 from matchmaking.core.session import OVER, UNREPORTED_SECONDS, Arrival, Session
 from matchmaking.core.session_effects import Effect
-from matchmaking.core.session_step import Due, Event, Step, StopFilling, step
+from matchmaking.core.session_events import Due, Event, Step, StopFilling
+from matchmaking.core.session_step import step
 from matchmaking.protocol.events import match_ready_decoder, rfc3339
 
 from . import session_values, values
 from .errors import StoreError
 from .interface import Store
+from .own_faults import cut_off
 from .session_counts import count_session
 from .session_relay import carry_out, carry_out_all
 
@@ -31,7 +33,7 @@ _json = msgspec.json.Encoder()
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What came of an event: `core.session_step.Step.answer`, or `unknown`; the session after it."""
+    """What came of an event: `core.session_events.Step.answer`, or `unknown`; the session after it."""
 
     answer: str
     session: Session | None = None
@@ -78,7 +80,12 @@ async def attend(store: Store, timer: session_values.Timer) -> Session | None:
         await store.timer_finish(timer.match, timer.token, None)
         return None
     settled = not read.pending or await carry_out_all(store, session)
-    done = step(session, Due(), now)
+    deadline = session.due.get("accept", now + 1)
+    unheard = await cut_off(store, session.silent, deadline, now) if deadline <= now else {}
+    if unheard is None:
+        await _finish(store, session, timer.token, now, settled=False)
+        return session
+    done = step(session, Due(unheard), now)
     if done.answer != "not_due":
         if await _write(store, done.session, read.revision, done.effects, now) is not None:
             settled = await carry_out_all(store, done.session)

@@ -1,7 +1,7 @@
 """Players' connections, signs of life, and sign-in."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from matchmaking.protocol.events import StoredEvent
 from matchmaking.store import keys, values
@@ -100,6 +100,18 @@ class MemoryConnections(MemoryPart):
         self._presence.update(dict.fromkeys(players, now))
         self._presence = {player: seen for player, seen in self._presence.items() if seen > now - PRESENCE_MS}
         return len(self._presence)
+
+    async def gateway_lives(self, gateway: str) -> None:
+        """See `presence.lua`."""
+        self._gateways[gateway] = self._now()
+
+    async def gateway_signs(self, gateways: Collection[str]) -> dict[str, float]:
+        """What is known of them."""
+        return {name: self._gateways[name] / 1000 for name in gateways if name in self._gateways}
+
+    async def gateway_of(self, player: str) -> str:
+        """As the player's state says."""
+        return self._player(player).gateway
 
     async def absent(self, player: str) -> None:
         """Not connected any more."""

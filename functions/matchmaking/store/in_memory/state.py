@@ -136,6 +136,7 @@ class MemoryPart:
         self._rules: dict[str, tuple[int, PoolRules]] = {}
         self._owners: dict[str, values.PoolOwner] = {}
         self._presence: dict[str, int] = {}
+        self._gateways: dict[str, int] = {}
         self._parties: dict[str, PartyState] = {}
         self._party_marks: dict[tuple[str, str], tuple[str, int]] = {}
         self._bindings: dict[str, BindingState] = {}

@@ -1,10 +1,10 @@
 """Players' connections, signs of life, and sign-in."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from matchmaking.store import keys, values
-from matchmaking.store.interface import CONNECTION_SECONDS, NEW, PRESENCE_MS, SIGN_OUT_SECONDS
+from matchmaking.store.interface import CONNECTION_SECONDS, GATEWAY_MS, NEW, PRESENCE_MS, SIGN_OUT_SECONDS
 
 from .base import RedisPart, pool_keys, queue_keys, seconds, stored_events, word
 
@@ -82,6 +82,22 @@ class RedisConnections(RedisPart):
     async def presence(self, players: Sequence[str]) -> int:
         """See `presence.lua`."""
         return int((await self._calls.call("presence", [keys.PRESENCE], PRESENCE_MS, *players))[1])
+
+    async def gateway_lives(self, gateway: str) -> None:
+        """See `presence.lua`."""
+        await self._calls.call("presence", [keys.GATEWAYS], GATEWAY_MS, gateway)
+
+    async def gateway_signs(self, gateways: Collection[str]) -> dict[str, float]:
+        """ZMSCORE."""
+        if not gateways:
+            return {}
+        found = await self._calls.command("ZMSCORE", keys.GATEWAYS, *gateways)
+        return {name: float(score) / 1000 for name, score in zip(gateways, found, strict=True) if score is not None}
+
+    async def gateway_of(self, player: str) -> str:
+        """A field that `disconnect.lua` takes away."""
+        found: bytes | None = await self._calls.command("HGET", keys.connection(player), "gateway")
+        return found.decode() if found else ""
 
     async def absent(self, player: str) -> None:
         """Not connected any more; if it connected elsewhere meanwhile, the next sign of life puts it back."""

@@ -1,8 +1,8 @@
--- These players are connected; players whose gateway has not said so for a while are not.
+-- These players are connected; players whose gateway has not said so for a while are not. The same for gateways: these live.
 --
--- KEYS  1 presence
--- ARGV  1 request  2 forget after ms  3… players
--- Reply {request, connected}
+-- KEYS  1 presence or gateways
+-- ARGV  1 request  2 forget after ms  3… players or gateways
+-- Reply {request, how many there are}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 3, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
