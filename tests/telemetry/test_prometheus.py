@@ -4,13 +4,10 @@ Every query of every dashboard's every panel returns data, no alert's expression
 """
 
 import asyncio
-import json
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +16,13 @@ from prometheus_client import Metric, start_http_server
 from prometheus_client.registry import Collector
 
 from deployment import Deployment, GatewayProcess, deployment
-from matchmaking.telemetry.dashboards.grafana import render
-from matchmaking.telemetry.dashboards.pool import pool_board
 from matchmaking.telemetry.operator_metrics import OperatorMetrics
+from support.cluster import CHART
 from support.gateways import Player
+from support.panels import panel_queries
 from support.prometheus_server import PrometheusServer, find_prometheus
 from support.redis_server import free_port
 
-CHART = Path(__file__).parents[2] / "charts" / "game-session-manager"
 PATIENCE = 60.0  # s, of a loaded machine
 
 
@@ -119,21 +115,6 @@ async def linger(running: Deployment, gateway: GatewayProcess, stop: asyncio.Eve
     await asyncio.gather(*readers)
 
 
-def queries() -> list[tuple[str, str]]:
-    """Every query of every panel of the checked-in dashboards, and of a pool's, with Grafana's variables filled in."""
-    boards = [json.loads(file.read_text()) for file in sorted((CHART / "files" / "dashboards").glob("*.json"))]
-    boards.append(render(pool_board("duel", "mmp-duel")))
-    assert len(boards) == 4
-    found = []
-    for board in boards:
-        for panel in board["panels"]:
-            for target in panel.get("targets", ()):
-                expression = target["expr"].replace("$__rate_interval", "20s").replace("$__range", "1m")
-                found.append((f"{board['title']} / {panel['title']} / {target['refId']}", re.sub(r"\$\w+", ".+", expression)))
-    assert len(found) > 80
-    return found
-
-
 async def eventually(what: str, holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not await asyncio.to_thread(holds):
@@ -144,7 +125,7 @@ async def eventually(what: str, holds: Callable[[], bool]) -> None:
 async def test_every_query_of_every_panel_returns_data(running: Deployment, prometheus: PrometheusServer) -> None:
     stop = asyncio.Event()
     lingering = asyncio.ensure_future(linger(running, running.gateways[0], stop))
-    left = dict(queries())
+    left = panel_queries("duel")
     deadline = time.monotonic() + PATIENCE
     turn = 0
     while left and time.monotonic() < deadline:
