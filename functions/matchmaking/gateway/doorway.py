@@ -12,10 +12,12 @@ from typing import Any
 
 import h11
 import hypercorn.asyncio.run
-from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.events import Closed, RawData
 from hypercorn.protocol.http_stream import HTTPStream
 
 from .addresses import Proxies
+from .bounded_stream import BoundedStream
 from .turns import Turns
 
 SIGN_IN_SECONDS = 5.0
@@ -109,6 +111,21 @@ class GuardedServer(TCPServer):
         finally:
             self.signed_in()
             doorway.connections.discard(self)
+
+    async def _read_data(self) -> None:
+        """As the parent's (no timeout is configured), but WebSockets have a short way."""
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(MAX_RECV)
+            except OSError:
+                break
+            stream = self._stream()
+            if isinstance(stream, BoundedStream) and stream.accepted:
+                if data:
+                    await stream.take(data)
+            else:
+                await self.protocol.handle(RawData(data))
+        await self.protocol.handle(Closed())
 
     @property
     def busy(self) -> bool:

@@ -101,17 +101,23 @@ async def _sign_in(services: Services, socket: Socket, offer: Offer, address: st
 
 
 async def _serve(services: Services, socket: Socket, session: Session) -> None:
+    heard = 0.0
+
+    async def hear(frame: str | bytes) -> None:
+        nonlocal heard
+        now = time.monotonic()
+        if now - heard < HASTY:
+            await services.hub.hasty.turn()
+        heard = now
+        session.receive(frame)
+        if session.unsent:
+            await session.caught_up()
+
     try:
-        heard = 0.0
+        socket.wire.listen(hear)
         while True:
-            frame = await socket.receive()
-            now = time.monotonic()
-            if now - heard < HASTY:
-                await services.hub.hasty.turn()
-            heard = now
-            session.receive(frame)
-            if session.unsent:
-                await session.caught_up()
+            await hear(await socket.receive())
+            socket.wire.received()
     except DisconnectedError:
         pass
     finally:
