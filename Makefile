@@ -75,8 +75,8 @@ fuzz: $(VENV)/installed
 	$(BIN)/python loadtest/fuzz.py
 
 lock: $(VENV)/installed
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --extra operator --extra traces --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
-	$(BIN)/uv pip compile -q pyproject.toml --extra operator --extra traces -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements-image.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev-redis --extra buckets --extra operator --extra traces --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra buckets --extra operator --extra traces -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements-image.lock
 	echo hatchling | $(BIN)/uv pip compile -q - -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements-build.lock
 
 $(VENV)/installed: requirements.lock pyproject.toml

@@ -29,6 +29,7 @@ LAZY = (
     "numpy",
     "numpy.random",
     "httpx",
+    "httpx_auth",
     "opentelemetry.sdk.trace.export",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "rich.table",

@@ -48,7 +48,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long clients have to leave when the gateway stops.")
     allocation_secret_file: Path | None = Field(None, description="The secret that requests to allocation webhooks are signed with.")
     agones_namespace: str = Field("", description="Where the fleets are from which Agones allocates; empty: pools cannot use Agones.")
-    record_folder: str = Field("", description="Where matchers record the pools that ask for it (`recording`); empty: nowhere.")
+    record_to: str = Field(
+        "", description="Where matchers record the pools that ask for it (`recording`): a folder, or `s3://bucket/prefix`; empty: nowhere."
+    )
     traces_url: str = Field(
         "", description="Where traces go, by OTLP over HTTP: `http://collector:4318`; empty: no traces, and nothing of them is loaded."
     )

@@ -65,8 +65,8 @@ def scaled_job(pool: Identity, region: Region, rules: PoolRules, options: Option
 def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
     user = {} if pod.run_as_user is None else {"runAsUser": pod.run_as_user, "runAsGroup": pod.run_as_user}
     url = {"name": "MATCHMAKING_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": pod.redis_secret, "key": pod.redis_secret_key}}}
-    recorded = rules.recording.enabled and bool(pod.record_volume)
-    environment = {**pod.environment, **({"MATCHMAKING_RECORD_FOLDER": RECORDINGS} if recorded else {})}
+    recorded = rules.recording.enabled and pod.records
+    environment = {**pod.environment, **({"MATCHMAKING_RECORD_TO": pod.record_bucket or RECORDINGS} if recorded else {})}
     container: Manifest = {
         "name": "matcher",
         "image": pod.image,
@@ -81,7 +81,9 @@ def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
         },
     }
     extra = pod.extra
-    if recorded:
+    if recorded and pod.record_secret:
+        container["envFrom"] = [{"secretRef": {"name": pod.record_secret}}]
+    if recorded and not pod.record_bucket:
         container["volumeMounts"] = [{"name": "recordings", "mountPath": RECORDINGS}]
         extra = {**extra, "volumes": [*extra.get("volumes", ()), {"name": "recordings", **pod.record_volume}]}
         user = {**user, **({} if pod.run_as_user is None else {"fsGroup": pod.run_as_user})}

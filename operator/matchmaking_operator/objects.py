@@ -153,7 +153,7 @@ def autoscaling(jobs: list[Manifest], *, unrecorded: bool = False) -> Outcome:
         return Outcome(
             True,
             "ScalingUnrecorded",
-            f"{told} spec.recording.enabled is true, but this installation has no volume for it: recording.volume.",
+            f"{told} spec.recording.enabled is true, but this installation has no place for it: recording.volume or recording.bucket.",
         )
     return Outcome(True, "Scaling", told)
 

@@ -32,7 +32,8 @@ class MatcherPod(Struct, frozen=True):
     Attributes:
         redis_secret, redis_secret_key: where the pool's namespace keeps the URL for MATCHMAKING_REDIS_URL.
         run_as_user: numeric, so that the kubelet can tell that it is not root; None leaves it to the image or the platform.
-        record_volume: the volume, without its name, where matchers of pools with `recording.enabled` write; empty: nowhere.
+        record_volume: the volume, without its name, where matchers of pools with `recording.enabled` write.
+        record_bucket, record_secret: or the bucket, and the secret with its `AWS_…` variables in each pool's namespace.
         extra: merged into the pod's spec: nodeSelector, tolerations, affinity, priorityClassName and the like.
     """
 
@@ -45,7 +46,14 @@ class MatcherPod(Struct, frozen=True):
     run_as_user: int | None = None
     environment: dict[str, str] = {}
     record_volume: dict[str, Any] = {}
+    record_bucket: str = ""
+    record_secret: str = ""
     extra: dict[str, Any] = {}
+
+    @property
+    def records(self) -> bool:
+        """Whether there is a place for records."""
+        return bool(self.record_bucket or self.record_volume)
 
 
 class DashboardHome(Struct, frozen=True):

@@ -79,7 +79,7 @@ def plan(pool: Identity, rules: PoolRules, options: Options) -> Plan:
     if board:
         shown = render(pool_board(pool.name, object_name("mmp", pool.namespace, pool.name)[:40]))
         made.append(manifests.dashboard(pool, rules.dashboards.folder, shown, options))
-    unrecorded = rules.recording.enabled and not options.matcher.record_volume
+    unrecorded = rules.recording.enabled and not options.matcher.records
     warnings = groups(f"matchmaking-{pool.name}", pool_alerts(pool.name), {"pool": pool.name})
     return Plan(matchers, tuple(made), (manifests.prometheus_rule(pool, warnings, options),) if warned else (), unrecorded)
 

@@ -30,8 +30,10 @@ class OperatorSettings(BaseSettings):
     matcher_environment: dict[str, str] = Field({}, description="Further environment variables of matchers.")
     record_volume: dict[str, Any] = Field(
         {},
-        description="The volume for recordings, for example a persistentVolumeClaim that several nodes may write; empty: pools are not recorded.",
+        description="The volume for recordings, for example a persistentVolumeClaim that several nodes may write.",
     )
+    record_bucket: str = Field("", description="Or a bucket for them, `s3://bucket/prefix`; with neither, pools are not recorded.")
+    record_secret: str = Field("", description="The secret, in each pool's namespace, with `AWS_ACCESS_KEY_ID` and so on, as variables.")
     matcher_pod: dict[str, Any] = Field({}, description="Merged into matcher pods' spec: nodeSelector, tolerations, affinity, …")
     matcher_run_as_user: int | None = Field(None, ge=1, description="The numeric user of matcher pods; empty leaves it to the image.")
     redis_secret: str = Field("game-session-manager-redis", description="The secret, in each pool's namespace, that holds Redis' URL.")
@@ -101,6 +103,8 @@ class OperatorSettings(BaseSettings):
                 self.matcher_run_as_user,
                 self.matcher_environment,
                 self.record_volume,
+                self.record_bucket,
+                self.record_secret,
                 self.matcher_pod,
             ),
             DashboardHome(self.dashboard_kind, self.dashboard_labels, self.dashboard_folder_annotation, self.dashboard_instance_selector),

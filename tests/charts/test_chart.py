@@ -61,6 +61,15 @@ def test_recordings_have_the_volume_that_is_named(render: Render) -> None:
     assert json.loads(str(operator["MATCHMAKING_OPERATOR_RECORD_VOLUME"])) == {"nfs": {"server": "files", "path": "/r"}}
 
 
+def test_recordings_go_to_the_bucket_that_is_named(render: Render) -> None:
+    values = {"recording": {"bucket": "s3://games/records", "secret": "records"}}
+    operator = environment(one(render(TRIAL, values), "Deployment", "-operator"))
+    assert operator["MATCHMAKING_OPERATOR_RECORD_BUCKET"] == "s3://games/records"
+    assert operator["MATCHMAKING_OPERATOR_RECORD_SECRET"] == "records"
+    with pytest.raises(CommandError, match="recording"):
+        render(TRIAL, {"recording": {"bucket": "https://elsewhere"}})
+
+
 def test_traces_are_off_unless_a_collector_is_named(render: Render) -> None:
     assert "MATCHMAKING_TRACES_URL" not in yaml.safe_dump_all(render(TRIAL))
     manifests = render(TRIAL, {"traces": {"url": "http://collector:4318", "ratio": 0.25}})

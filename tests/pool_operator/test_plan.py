@@ -99,12 +99,25 @@ def test_a_pool_is_recorded_where_it_asks_and_the_installation_has_a_volume() ->
         made = plan(read.identity, read.rules, options)
         spec = made.matchers[0]["spec"]["jobTargetRef"]["template"]["spec"]
         (container,) = spec["containers"]
-        assert ({"name": "MATCHMAKING_RECORD_FOLDER", "value": "/recordings"} in container["env"]) == recorded
+        assert ({"name": "MATCHMAKING_RECORD_TO", "value": "/recordings"} in container["env"]) == recorded
         assert container.get("volumeMounts", []) == ([{"name": "recordings", "mountPath": "/recordings"}] if recorded else [])
         own = [{"name": "own", "emptyDir": {}}] if options is home else []
         assert spec.get("volumes", []) == own + ([{"name": "recordings", **claim}] if recorded else [])
         assert spec["securityContext"].get("fsGroup") == (65532 if recorded else None), "else nobody could write"
         assert made.unrecorded == (asked and not recorded)
+
+
+def test_a_bucket_for_records_needs_no_volume() -> None:
+    pod = msgspec.structs.replace(OPTIONS.matcher, record_bucket="s3://games/records", record_secret="records", run_as_user=65532)
+    read = declared(resource("duel", recording={"enabled": True}))
+    assert read.rules is not None
+    made = plan(read.identity, read.rules, msgspec.structs.replace(OPTIONS, matcher=pod))
+    spec = made.matchers[0]["spec"]["jobTargetRef"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert {"name": "MATCHMAKING_RECORD_TO", "value": "s3://games/records"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "records"}}]
+    assert "volumes" not in spec
+    assert not made.unrecorded
 
 
 def test_expansions_that_lower_a_teams_minimum_lower_the_activation() -> None:

@@ -14,6 +14,7 @@ from matchmaking.core.pool import PoolRules, Recording, encode_rules, load_pool
 from matchmaking.core.record import RecordedMatch, RecordedRound
 from matchmaking.core.ticket import Player, Ticket
 from matchmaking.matcher.job import Job
+from matchmaking.matcher.record_places import Folder
 from matchmaking.matcher.recording import Recorder
 from matchmaking.simulation.replay import ReplayError, happened, joined, read_log, replay
 from matchmaking.simulation.trace import EXPIRED, LEFT
@@ -48,7 +49,7 @@ async def recorded(store: RedisStore, tmp_path: Path) -> Path:
     """A real matcher over a real Redis, with players who come in three waves; one leaves no trace but its hash."""
     await store.put_pool("duel", shipped_pool("duel"))
     stop, random = asyncio.Event(), Random(5)
-    job = Job(store, "duel", "local", stop, record=tmp_path)
+    job = Job(store, "duel", "local", stop, record=str(tmp_path))
     running = asyncio.ensure_future(job.run())
     for wave in range(3):
         await asyncio.gather(*(queue(store, f"secret-{wave}-{i}", random.gauss(1500, 150)) for i in range(15)))
@@ -135,7 +136,7 @@ async def test_a_matcher_records_the_pools_that_ask_for_it_as_soon_as_they_do(st
     )
     await store.put_pool("duel", rules)
     stop = asyncio.Event()
-    running = asyncio.ensure_future(Job(store, "duel", "local", stop, record=tmp_path, record_always=False).run())
+    running = asyncio.ensure_future(Job(store, "duel", "local", stop, record=str(tmp_path), record_always=False).run())
     await queue(store, "first", 1500.0)
     await asyncio.sleep(0.5)
     assert not recorded_in(tmp_path)
@@ -157,7 +158,7 @@ async def test_a_record_that_cannot_be_written_ends_and_the_matcher_goes_on(
 ) -> None:
     await store.put_pool("duel", shipped_pool("duel"))
     stop = asyncio.Event()
-    job = Job(store, "duel", "local", stop, record=tmp_path / "no such folder")
+    job = Job(store, "duel", "local", stop, record=str(tmp_path / "no such folder"))
     running = asyncio.ensure_future(job.run())
     for name in ("alice", "bob"):
         await queue(store, name, 1500.0)
@@ -186,8 +187,8 @@ def test_a_log_that_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     assert main(["replay", str(log), "--pool", str(POOLS / "duel.yaml"), "--out", str(tmp_path / "none" / "report.html")]) == 2
 
 
-def test_a_recorder_says_nothing_of_idle_rounds(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, "duel", "local", "m-1")
+async def test_a_recorder_says_nothing_of_idle_rounds(tmp_path: Path) -> None:
+    recorder = Recorder(Folder(tmp_path, "duel-local-m-1"))
     recorder.note(("local", "ranked"), shipped_pool("duel"), [], 1.0)
-    recorder.close()
-    assert not list(tmp_path.iterdir())
+    await recorder.close()
+    assert not recorded_in(tmp_path)

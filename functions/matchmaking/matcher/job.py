@@ -10,7 +10,6 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -68,7 +67,8 @@ class Job:
 
     Args:
         stop: set to end after the round under way.
-        record: a folder for a log of what the job sees and decides; `record_always`: whether or not the pool asks for it.
+        record: where a log goes of what the job sees and decides: a folder, or `s3://bucket/prefix`; empty: nowhere.
+        record_always: whether or not the pool asks for it.
         traces: where matches are noted that are traced.
     """
 
@@ -78,7 +78,7 @@ class Job:
         pool: str,
         region: str,
         stop: asyncio.Event,
-        record: Path | None = None,
+        record: str = "",
         traces: NoTraces = NO_TRACES,
         *,
         record_always: bool = True,
@@ -133,7 +133,7 @@ class Job:
                     break
                 await asyncio.sleep(RETRY_PAUSE)
         await self._sign_off()
-        self._mind_record(wanted=False)
+        await self._mind_record(wanted=False)
         return self.report
 
     def _may_match(self, rules: PoolRules) -> bool:
@@ -170,20 +170,22 @@ class Job:
             with self._counting.phase(queue, "read"):
                 self._clock_offset = await copy.load(self._store) - time.time()
         if rules is not before:
-            self._mind_record(wanted=self._record_always or rules.recording.enabled)
+            await self._mind_record(wanted=self._record_always or rules.recording.enabled)
             await self._meet_neighbors(rules)
         beats = await asyncio.gather(*(self._store.beat(self._pool, *queue, self.id) for queue in self._copies))
         self._beats = dict(zip(self._copies, beats, strict=True))
         await sweep(self._store, self._pool)
         return rules
 
-    def _mind_record(self, *, wanted: bool) -> None:
+    async def _mind_record(self, *, wanted: bool) -> None:
         """Begin or end the record, as the rules want it."""
         if self._recorder is not None and not wanted:
-            self._recorder.close()
+            await self._recorder.close()
             self._recorder = None
-        elif self._recorder is None and wanted and self._record is not None:
-            self._recorder = _recorder(self._record, self._pool, self._region, self.id)
+        elif self._recorder is None and wanted and self._record:
+            from .recording import open_recorder  # matchers that record nothing do not load it
+
+            self._recorder = open_recorder(self._record, self._pool, self._region, self.id)
 
     async def _meet_neighbors(self, rules: PoolRules) -> None:
         """Copy the queues whose tickets may spill into ours, as the rules say now."""
@@ -298,12 +300,6 @@ class Job:
             if reason is not None and ticket.region == copy.region:
                 reasons[ticket.id] = _json.encode(why(reason))
         await self._store.explain(copy.pool, copy.region, copy.mode, reasons)
-
-
-def _recorder(folder: Path, pool: str, region: str, matcher: str) -> "Recorder":
-    from .recording import Recorder as Opened  # matchers that record nothing do not load it
-
-    return Opened(folder, pool, region, matcher)
 
 
 def why(reason: Reason) -> Why:

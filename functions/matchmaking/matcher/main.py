@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-from pathlib import Path
 
 import uvloop
 
@@ -24,7 +23,7 @@ GARBAGE = (
 _log = logging.getLogger(__name__)
 
 
-def main(pool: str, region: str, record: Path | None = None) -> int:
+def main(pool: str, region: str, record: str = "") -> int:
     """Run one job to its end; 2 if there is nothing that it could serve."""
     settings = read_settings(os.environ)
     configure_logs(settings.log_format, settings.log_level, id_key=settings.log_id_key, quick=True)
@@ -34,7 +33,7 @@ def main(pool: str, region: str, record: Path | None = None) -> int:
         return runner.run(_run(settings, pool, region, record))
 
 
-async def _run(settings: MatcherSettings, pool: str, region: str, record: Path | None) -> int:
+async def _run(settings: MatcherSettings, pool: str, region: str, record: str) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -44,8 +43,7 @@ async def _run(settings: MatcherSettings, pool: str, region: str, record: Path |
     async with open_store(settings.redis_url) as store:
         if settings.traces_url:
             store.note_calls()
-        folder = record or (Path(settings.record_folder) if settings.record_folder else None)
-        job = Job(store, pool, region, stop, folder, traces, record_always=record is not None)
+        job = Job(store, pool, region, stop, record or settings.record_to, traces, record_always=bool(record))
         happened(_log, "matcher started", matcher=job.id, pool=pool, region=region)
         try:
             report = await job.run()

@@ -1,5 +1,5 @@
 """A matcher's record of what it saw and did, for `matchmaking replay`: JSON lines, one for each round of a queue in which anything happened, and one a second
-while anybody waits. Only pools that ask for it (`recording.enabled`) are recorded, where there is a folder for it (`MATCHMAKING_RECORD_FOLDER`).
+while anybody waits. Only pools that ask for it (`recording.enabled`) are recorded, where there is a place for it (`MATCHMAKING_RECORD_TO`).
 
 A line holds what the pure core was given since the last one (tickets that came and went, the time, the seed of its choices) and the matches that came of it. Players'
 names are replaced by hashes under a key that is forgotten with the matcher, so that rules about who met whom still work, and nobody can be found again.
@@ -8,11 +8,10 @@ A record that cannot be written ends; the matcher goes on.
 
 import hashlib
 import logging
+import os
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
-from typing import IO
 
 import msgspec
 
@@ -22,6 +21,8 @@ from matchmaking.core.round import Match
 from matchmaking.core.ticket import BackfillSlots, Player, Ticket
 from matchmaking.telemetry.logs import happened
 
+from .record_places import RecordPlace, RecordPlaceError, open_place
+
 EVERY = 1.0  # s between lines while tickets wait and nothing else happens: other rules may match them then
 _json = msgspec.json.Encoder()
 _log = logging.getLogger(__name__)
@@ -30,10 +31,8 @@ _log = logging.getLogger(__name__)
 class Recorder:
     """Writes a matcher's log."""
 
-    def __init__(self, folder: Path, pool: str, region: str, matcher: str) -> None:
-        self._path = folder / f"{pool}-{region}-{matcher}.jsonl"
-        self._file: IO[bytes] | None = None
-        self._failed = False
+    def __init__(self, place: RecordPlace) -> None:
+        self._place, self._failed = place, False
         self._key = secrets.token_bytes(16)
         self._known: dict[tuple[str, str], set[str]] = {}
         self._written: dict[tuple[str, str], float] = {}
@@ -65,22 +64,17 @@ class Recorder:
             self._write(_json.encode(RecordedRound(*queue, now, self._seed, added, removed, made, news)) + b"\n")
 
     def _write(self, line: bytes) -> None:
-        """A line at once and whole: whoever kills the matcher leaves a log that can be read."""
         if self._failed:
             return
         try:
-            if self._file is None:
-                self._file = self._path.open("ab", buffering=0)
-            self._file.write(line)
+            self._place.write(line)
         except OSError as error:
             self._failed = True
-            happened(_log, "recording ended", level=logging.ERROR, reason=str(self._path), error=str(error))
+            happened(_log, "recording ended", level=logging.ERROR, error=str(error))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Everything is written."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        await self._place.close()
 
     def _anonymous(self, ticket: Ticket) -> Ticket:
         players = tuple(self._hidden(player) for player in ticket.players)
@@ -102,3 +96,12 @@ class Recorder:
 def _recorded(match: Match) -> RecordedMatch:
     favourite = max(team.win_chance for team in match.teams)
     return RecordedMatch(tuple(ticket.id for ticket in match.tickets), match.quality, match.gap, match.imbalance, favourite)
+
+
+def open_recorder(to: str, pool: str, region: str, matcher: str) -> Recorder | None:
+    """A recorder; None, and a line in the log, if it cannot write where it should."""
+    try:
+        return Recorder(open_place(to, f"{pool}-{region}-{matcher}", os.environ))
+    except RecordPlaceError as error:
+        happened(_log, "nothing is recorded", level=logging.ERROR, pool=pool, region=region, error=str(error))
+        return None

@@ -18,7 +18,7 @@ class MatcherSettings(msgspec.Struct, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_id_key: str = ""
     traces_url: str = ""
-    record_folder: str = ""
+    record_to: str = ""
 
 
 class MatcherSettingsError(MatchmakingError):
