@@ -259,6 +259,8 @@ def test_the_matcher_loads_nothing_heavy() -> None:
         "jwt",
         "openskill",
         "yaml",
+        "opentelemetry",
+        "importlib.metadata",
     }
 
 
