@@ -10,13 +10,12 @@ GAP = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)  # points between the gre
 WAIT = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)  # s, of each ticket
 BOUNDS: dict[str, tuple[float, ...]] = {"quality": QUALITY, "gap": GAP, "wait": WAIT}
 BEYOND = "more"
+_NAMES = {what: [*(f"{what}:{bound:g}" for bound in bounds), f"{what}:{BEYOND}"] for what, bounds in BOUNDS.items()}
 
 
 def bucket(what: str, value: float) -> str:
     """The counter of a value, for example `wait:5`."""
-    bounds = BOUNDS[what]
-    place = bisect_left(bounds, value)
-    return f"{what}:{bounds[place]:g}" if place < len(bounds) else f"{what}:{BEYOND}"
+    return _NAMES[what][bisect_left(BOUNDS[what], value)]
 
 
 def counters(match: Match, waits: Iterable[float]) -> list[str]:

@@ -223,19 +223,20 @@ def policy_of(rules: PoolRules) -> Policy:
     )
 
 
-def opened(match_id: str, pool: str, match: Match, rules: PoolRules, now: float) -> Session | Arrival:
+def opened(match_id: str, pool: str, match: Match, rules: PoolRules, now: float, policy: Policy | None = None) -> Session | Arrival:
     """What becomes of a match: a session, or players for the one that its backfill ticket speaks of.
 
     Args:
         match_id: a new one.
         now: when it is committed.
+        policy: `policy_of(rules)`, if it is known already.
     """
     seats = tuple(Seat(player.id, team.name, ticket.id) for team in match.teams for ticket in team.tickets for player in ticket.players)
     tickets = tuple(ticket for ticket in match.tickets if ticket.backfill is None)
     for ticket in match.tickets:
         if ticket.backfill is not None:
             return Arrival(ticket.backfill.match, ticket.id, seats, tickets)
-    policy = policy_of(rules)
+    policy = policy or policy_of(rules)
     if policy.acceptance:
         status, due = target("found", None), {"accept": now + policy.acceptance}
     elif policy.allocation != "none":

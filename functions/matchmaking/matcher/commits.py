@@ -9,7 +9,7 @@ import msgspec
 
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.round import Match, TeamResult
-from matchmaking.core.session import Arrival, Session, opened
+from matchmaking.core.session import Arrival, Policy, Session, opened, policy_of
 from matchmaking.core.ticket import BackfillSlots, Ticket
 from matchmaking.protocol.events import MATCH_READY, MatchReadyData, rfc3339
 from matchmaking.protocol.messages import TeamData
@@ -34,12 +34,12 @@ async def commit_all(
     Raises:
         StoreUnavailableError: some may have been committed; what the pool's outbox holds is relayed by others.
     """
-    tally, slots = Tally(), asyncio.Semaphore(UNDER_WAY)
+    tally, slots, policy = Tally(), asyncio.Semaphore(UNDER_WAY), policy_of(rules)
 
     async def some(first: int) -> list[Seeded]:
         async with slots:
             chosen = matches[first : first + TOGETHER]
-            made = [match_made(pool, secrets.token_hex(12), match, rules, now) for match in chosen]
+            made = [match_made(pool, secrets.token_hex(12), match, rules, now, policy) for match in chosen]
             for match, (entry, _) in zip(chosen, made, strict=True):
                 noted.proposed(entry.match, match)
             proposals = [_proposal(match, entry, rules, now) for match, (entry, _) in zip(chosen, made, strict=True)]
@@ -93,11 +93,11 @@ def match_ready(pool: str, match_id: str, match: Match, rules: PoolRules, now: f
     return match_made(pool, match_id, match, rules, now)[0]
 
 
-def match_made(pool: str, match_id: str, match: Match, rules: PoolRules, now: float) -> Made:
+def match_made(pool: str, match_id: str, match: Match, rules: PoolRules, now: float, policy: Policy | None = None) -> Made:
     """The same, and the session once more as it is."""
     tickets = match.tickets
     holders = {player.id: ticket.id for ticket in tickets for player in ticket.players}
-    seed = opened(match_id, pool, match, rules, now)
+    seed = opened(match_id, pool, match, rules, now, policy)
     filled = ""
     if isinstance(seed, Arrival):
         match_id, filled = seed.match, seed.filled

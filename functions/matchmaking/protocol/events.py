@@ -5,6 +5,7 @@ event's number in that player's outbox.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -91,6 +92,7 @@ class StoredEvent(Struct, frozen=True):
     timestamp: str
 
 
+@lru_cache(maxsize=64)  # all that a round does, it does at one moment
 def rfc3339(seconds: float) -> str:
     """A moment as RFC 3339 in UTC with milliseconds, for example `2031-05-06T07:08:09.123Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

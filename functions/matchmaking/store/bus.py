@@ -16,6 +16,7 @@ Thousands of players who come at once are subscribed to by few commands: all tha
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -175,10 +176,14 @@ class Bus:
             self._asked.clear()  # all that was asked for is in this command
             await pubsub.subscribe(self._own, keys.QUEUE_STATUS_CHANNEL, keys.ANNOUNCEMENTS_CHANNEL, *self._users)
             self._pubsub = pubsub
-            while pubsub.connection.is_connected:
-                message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=None)
-                if message is not None:
-                    self._handle(message)
+            connection = pubsub.connection
+            while connection.is_connected:
+                # What `get_message` does, without its retries, which a subscription that ends with its connection has no use for.
+                answer = await connection.read_response(timeout=math.inf, push_request=True)
+                if answer and answer[0] == b"message":
+                    self._message(answer[1].decode(), answer[2])
+                elif answer:
+                    self._handle(await pubsub.handle_message(answer, ignore_subscribe_messages=False))
         finally:
             self._pubsub = None
             with contextlib.suppress(RedisError, OSError):
@@ -189,16 +194,15 @@ class Bus:
         if self._hearing is not None:
             self._hearing.cancel()
 
-    def _handle(self, message: dict[str, Any]) -> None:
-        channel = message["channel"].decode()
-        if message["type"] == "message":
-            if channel == self._own and message["data"].startswith(
-                b'{"channel":"' + channel.encode() + b'","message":{"type":"' + CANARY.encode()
-            ):
-                self._canary(message["data"])
-            else:
-                self._on_message(channel, message["data"])
-        elif message["type"] == "subscribe":
+    def _message(self, channel: str, data: bytes) -> None:
+        if channel == self._own and data.startswith(b'{"channel":"' + channel.encode() + b'","message":{"type":"' + CANARY.encode()):
+            self._canary(data)
+        else:
+            self._on_message(channel, data)
+
+    def _handle(self, message: dict[str, Any] | None) -> None:
+        if message is not None and message["type"] == "subscribe":
+            channel = message["channel"].decode()
             confirmed = self._confirmations.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)

@@ -3,9 +3,9 @@
 import platform
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from matchmaking import __version__
 from matchmaking.protocol.close_codes import CloseCode
@@ -18,6 +18,7 @@ from .shared import SharedCollector
 
 SAMPLE = 16  # frames for each one that is timed
 T = TypeVar("T")
+M = TypeVar("M", Counter, Histogram)
 
 
 class GatewayMetrics:
@@ -39,6 +40,7 @@ class GatewayMetrics:
         self.sent = _Children(make.counter(metrics.SENT))
         self.handling = make.histogram(metrics.HANDLING)
         self.requests = make.histogram(metrics.REQUEST)
+        self._request = _Children(self.requests)
         self.send_queue = make.gauge(metrics.SEND_QUEUE)
         self.send_queue_longest = make.gauge(metrics.SEND_QUEUE_LONGEST)
         self.delivery_seconds = make.histogram(metrics.DELIVERY)
@@ -48,6 +50,7 @@ class GatewayMetrics:
         self.bus_resyncs = make.counter(metrics.BUS_RESYNCS)
         self.redis_up = make.gauge(metrics.REDIS_UP)
         self.redis_calls = make.histogram(metrics.REDIS_CALLS)
+        self._call = _Children(self.redis_calls)
         self.redis_errors = make.counter(metrics.REDIS_ERRORS)
         self.relayed = make.counter(metrics.RELAYED)
         self.ended = make.counter(metrics.SWEPT)
@@ -63,12 +66,15 @@ class GatewayMetrics:
 
     async def timed(self, request: str, work: Coroutine[Any, Any, T]) -> T:
         """Time a request's work."""
-        with self.requests.labels(request).time():
+        began = time.perf_counter()
+        try:
             return await work
+        finally:
+            self._request.of(request).observe(time.perf_counter() - began)
 
     def called(self, script: str, seconds: float, failed: int) -> None:
         """Calls of one script came back in one pipeline; see `store.calls.OnCalls`."""
-        self.redis_calls.labels(script).observe(seconds)
+        self._call.of(script).observe(seconds)
         if failed:
             self.redis_errors.labels(script).inc(failed)
 
@@ -87,19 +93,23 @@ class GatewayMetrics:
         self.redis_errors.labels("command")
 
 
-class _Children:
-    """A counter by one label: looking a child up costs more than counting, so they are kept."""
+class _Children(Generic[M]):
+    """A metric by one label: looking a child up costs more than counting, so they are kept."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._children: dict[str, Counter] = {}
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._children: dict[str, M] = {}
 
-    def count(self, label: str, by: int = 1) -> None:
-        """Add to the child of that label."""
+    def of(self, label: str) -> M:
+        """The child of that label."""
         child = self._children.get(label)
         if child is None:
-            child = self._children[label] = self._counter.labels(label)
-        child.inc(by)
+            child = self._children[label] = self._metric.labels(label)
+        return child
+
+    def count(self: "_Children[Counter]", label: str, by: int = 1) -> None:
+        """Add to the child of that label."""
+        self.of(label).inc(by)
 
 
 class NoMetrics(GatewayMetrics):

@@ -14,6 +14,7 @@ library, because matchers count too and must start quickly.
 
 from bisect import bisect_left
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -187,9 +188,17 @@ def count(counts: MutableMapping[str, int], metric: Metric, *labels: str, by: in
 
 def observe(counts: MutableMapping[str, int], metric: Metric, value: float, *labels: str) -> None:
     """Put a value into a histogram in a queue's counts: one field for its bucket, one for the sum."""
-    name = "|".join((metric.key, *labels))
-    for field, by in ((f"{name}|b{bisect_left(metric.buckets, value)}", 1), (f"{name}|sum", round(value * MILLI))):
-        counts[field] = counts.get(field, 0) + by
+    total, buckets = _fields(metric.key, len(metric.buckets), labels)
+    field = buckets[bisect_left(metric.buckets, value)]
+    counts[field] = counts.get(field, 0) + 1
+    counts[total] = counts.get(total, 0) + round(value * MILLI)
+
+
+@lru_cache(maxsize=1024)
+def _fields(key: str, buckets: int, labels: tuple[str, ...]) -> tuple[str, list[str]]:
+    """A histogram's fields: its sum's, and each bucket's. Putting the names together anew took longer than counting."""
+    name = "|".join((key, *labels))
+    return f"{name}|sum", [f"{name}|b{i}" for i in range(buckets + 1)]
 
 
 def histogram(counts: Mapping[str, int], metric: Metric, *labels: str) -> tuple[list[tuple[str, float]], float]:
