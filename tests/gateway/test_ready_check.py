@@ -90,6 +90,7 @@ async def test_one_of_ten_declines_and_nine_are_matched_first(served: Gateway, r
             (match,) = {(await players[name].receive("match_found"))["data"]["match_id"] for name in names}
         for name in ("early", "late"):
             await players[name].join(pool="arena")
+            await asyncio.sleep(0.002)  # within one millisecond the order would be the ids'
         for name in names[:9]:
             await players[name].send("match_accept", match_id=match)
         await players["p9"].send("match_decline", match_id=match, op_id="d")

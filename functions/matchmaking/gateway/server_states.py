@@ -60,12 +60,17 @@ def too_large(detail: str = "") -> RefusedRequestError:
 
 
 class _Desk:
-    """Where one session's reports take turns, and what was written last."""
+    """Where one session's reports take turns, and what was written last.
 
-    __slots__ = ("known", "turn", "users")
+    Attributes:
+        met: whether it may have a state already; one that we have not met is taken for new, which most are.
+    """
+
+    __slots__ = ("known", "met", "turn", "users")
 
     def __init__(self) -> None:
         self.known: ServerState | None = None
+        self.met = False
         self.turn = asyncio.Lock()
         self.users = 0
 
@@ -101,11 +106,12 @@ class ServerStates:
         whole: Any = state
         known, expected = ServerState(), version
         if not replace:
-            known = desk.known or await self._store.session_data(match)
+            known = desk.known or (await self._store.session_data(match) if desk.met else ServerState())
             whole = merged(msgspec.json.decode(known.data) if known.data else {}, state)
             expected = known.version if version is None else version
         data = state_as_json(whole)
         desk.known = None  # if the call fails, nobody knows
+        desk.met = True
         written = await self._store.session_state(match, data, expected, rfc3339(time.time()), known.mark)
         if written.status in ("written", "repeated"):
             desk.known = ServerState(written.version, data, written.mark)
@@ -114,6 +120,7 @@ class ServerStates:
             raise RefusedRequestError(*REFUSALS["unknown"])
         if written.status == "not_active":
             await happen(self._store, match, Reported())
+            desk.met = written.version > 0
         elif version is not None and version != written.version:
             raise RefusedRequestError(
                 409, "version_conflict", f"the state's version is {written.version}, not {version}; read it, and report again"

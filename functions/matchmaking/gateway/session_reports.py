@@ -9,6 +9,7 @@ from matchmaking.core.session import Result, Session, ranks_of
 from matchmaking.core.session_events import Event, Finished
 from matchmaking.protocol.events import rfc3339
 from matchmaking.store.interface import Store
+from matchmaking.store.session_values import SessionRead
 from matchmaking.store.sessions import change
 
 from .errors import RefusedRequestError
@@ -24,13 +25,13 @@ REFUSALS = {
 }
 
 
-async def happen(store: Store, match: str, event: Event) -> Session:
-    """Have something happen to a session.
+async def happen(store: Store, match: str, event: Event, known: SessionRead | None = None) -> Session:
+    """Have something happen to a session, which may just have been read.
 
     Raises:
         RefusedRequestError: it cannot; the text says why.
     """
-    done = await change(store, match, event)
+    done = await change(store, match, event, known)
     if done.answer in REFUSALS or done.session is None:
         raise RefusedRequestError(*REFUSALS[done.answer])
     return done.session
@@ -51,7 +52,8 @@ async def report_result(store: Store, match: str, winner: str | None, ranks: dic
     if strangers:
         raise RefusedRequestError(400, "unknown_player", f"`{strangers[0][:80]}` is not in the session")
     result = Result(places, tuple(sorted(set(abandoned))))
-    return await happen(store, match, Finished(result, rates_of(session, result, await _beliefs(store, session), rfc3339(time.time()))))
+    rates = rates_of(session, result, await _beliefs(store, session), rfc3339(time.time()))
+    return await happen(store, match, Finished(result, rates), read)
 
 
 def _places(session: Session, winner: str | None, ranks: dict[str, int] | None) -> dict[str, int]:

@@ -32,10 +32,13 @@ REFUSALS = {
 async def answer(hub: Hub, session: Session, data: MatchAnswerData, *, accepts: bool) -> None:
     """Carry out a `match_accept` or `match_decline`; what comes of it is told as the match's events."""
     try:
-        if (await hub.store.holding(session.player, session.connection.generation)).status == "stale":
+        holding, known = await asyncio.gather(
+            hub.store.holding(session.player, session.connection.generation), hub.store.session_read(data.match_id)
+        )
+        if holding.status == "stale":
             session.close(CloseCode.REPLACED)
             return
-        done = await change(hub.store, data.match_id, Accept(session.player) if accepts else Decline(session.player))
+        done = await change(hub.store, data.match_id, Accept(session.player) if accepts else Decline(session.player), known)
     except StoreError:
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, data.op_id, 2.0)))
         raise

@@ -32,22 +32,22 @@ TOGETHER: dict[type[Effect], int] = {GiveBack: -1, Dismiss: -1, Rate: -2}  # eac
 
 async def carry_out_all(store: Store, session: Session) -> bool:
     """Carry out all effects of a session that wait; False if some must wait for another process."""
-    return await carry_out(store, session, await store.session_effects(session.id))
+    effects = await store.session_effects(session.id)
+    done = await carry_out(store, session, effects)
+    if done:
+        await store.session_settle(session.id, done)
+    return len(done) == len(effects)
 
 
-async def carry_out(store: Store, session: Session, effects: Sequence[PendingEffect]) -> bool:
-    """Carry out a session's first effects that wait; False if some must wait for another process."""
+async def carry_out(store: Store, session: Session, effects: Sequence[PendingEffect]) -> list[int]:
+    """Carry out the effects of a session that wait; the numbers of those that are done, if some must wait for another process not all. They are to be settled."""
     done: list[int] = []
-    complete = True
     for group in _groups(effects):
         each = await asyncio.gather(*(_one(store, session, f"{session.id}:{pending.number}", pending.effect) for pending in group))
         done += [pending.number for pending, is_done in zip(group, each, strict=True) if is_done]
-        complete = all(each)
-        if not complete:
+        if not all(each):
             break
-    if done:
-        await store.session_settle(session.id, done)
-    return complete
+    return done
 
 
 def _groups(effects: Sequence[PendingEffect]) -> Iterator[list[PendingEffect]]:

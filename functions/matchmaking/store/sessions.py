@@ -4,6 +4,7 @@ Any process may die between any two of these. What a transition does elsewhere i
 session is changed, its timer is brought forward, so that somebody does come within `LOOK_AGAIN`.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -39,14 +40,17 @@ class Change(msgspec.Struct, frozen=True):
     session: Session | None = None
 
 
-async def change(store: Store, match: str, event: Event) -> Change:
+async def change(store: Store, match: str, event: Event, known: session_values.SessionRead | None = None) -> Change:
     """Have something happen to a session. May be repeated.
+
+    Args:
+        known: the session, if it was just read.
 
     Raises:
         StoreUnavailableError: it is not known whether it happened; the same call tells.
     """
     for _ in range(CONFLICTS):
-        read = await store.session_read(match)
+        read, known = known or await store.session_read(match), None
         if read.session is None:
             return Change("unknown")
         done = step(read.session, event, read.now)
@@ -63,12 +67,16 @@ async def _changed(store: Store, read: session_values.SessionRead, before: Sessi
     if not done.effects and not read.pending and after.next_look(now) == before.next_look(now):
         return await _write(store, after, read.revision, (), now) is not None  # nothing follows, and its timer stands where it should
     token = await store.timer_set(after.id, LOOK_AGAIN)
-    effects = await _write(store, after, read.revision, done.effects, now)
+    effects = await _put(store, after, read.revision, done.effects, now)
     if effects is None:
         return False
-    # What others left behind comes first; if there is nothing, all that waits is ours.
-    settled = await (carry_out_all(store, after) if read.pending else carry_out(store, after, effects))
-    await _finish(store, after, token, now, settled=settled)
+    if read.pending:  # what others left behind comes first
+        settled, _ = await asyncio.gather(carry_out_all(store, after), count_session(store, after))
+        await _finish(store, after, token, now, settled=settled)
+        return True
+    numbers, _ = await asyncio.gather(carry_out(store, after, effects), count_session(store, after))
+    finishing = _finish(store, after, token, now, settled=len(numbers) == len(effects))
+    await asyncio.gather(*([store.session_settle(after.id, numbers)] if numbers else []), finishing)
     return True
 
 
@@ -105,7 +113,17 @@ async def _finish(store: Store, session: Session, token: int, now: float, *, set
 async def _write(
     store: Store, session: Session, revision: int, effects: Sequence[Effect], now: float
 ) -> list[session_values.PendingEffect] | None:
-    """The effects with their numbers; None: another one came in between."""
+    """As `_put`, and counted."""
+    written = await _put(store, session, revision, effects, now)
+    if written is not None:
+        await count_session(store, session)
+    return written
+
+
+async def _put(
+    store: Store, session: Session, revision: int, effects: Sequence[Effect], now: float
+) -> list[session_values.PendingEffect] | None:
+    """Write a session and the effects that follow: these, with their numbers; None: another one came in between."""
     if session.status in OVER:
         keep = KEEP_OVER
     elif session.due:
@@ -115,7 +133,6 @@ async def _write(
     last = await store.session_write(session, revision, effects, keep, rfc3339(now))
     if last is None:
         return None
-    await count_session(store, session)
     return [session_values.PendingEffect(number, effect) for number, effect in enumerate(effects, last - len(effects) + 1)]
 
 
