@@ -8,9 +8,10 @@ import pytest
 
 from matchmaking.store import bus as bus_module
 from matchmaking.store.bus import Bus
+from matchmaking.store.connect import open_store
 from matchmaking.store.errors import StoreError
 from matchmaking.store.redis_store import RedisStore
-from support.redis_server import RedisServer
+from support.redis_server import RedisServer, free_port
 
 
 async def test_a_subscription_that_was_dropped_is_made_anew_and_resyncs_without_waiting_for_a_canary(
@@ -113,3 +114,16 @@ async def test_who_comes_back_in_the_same_moment_is_heard(redis_server: RedisSer
                 assert client.publish("player:alice:updates", str(i).encode()) == 1
             assert await asyncio.wait_for(heard.get(), 10) == str(i).encode()
             bus.unsubscribe("alice")
+
+
+async def test_a_clusters_publications_are_heard_by_way_of_any_node_that_lives(cluster_server: RedisServer) -> None:
+    heard = asyncio.Queue[bytes]()
+    url = f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{cluster_server.port}"
+    async with (
+        open_store(url) as store,
+        Bus(url, store, "gw-1", lambda _, data: heard.put_nowait(data), lambda: None, lambda _: None) as bus,
+    ):
+        await bus.subscribe("alice")
+        with cluster_server.client() as client:
+            assert client.publish("player:alice:updates", b"x") == 1
+        assert await asyncio.wait_for(heard.get(), 10) == b"x"

@@ -15,18 +15,18 @@ Thousands of players who come at once are subscribed to by few commands: all tha
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import math
 import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from . import keys
 from .calls import translate
-from .connect import close_client, open_client, parse_redis_url
+from .connect import close_client, open_subscribers, parse_redis_url
 from .errors import StoreError, StoreUnavailableError
 from .interface import Store
 from .tasks import end_tasks
@@ -64,9 +64,8 @@ class Bus:
         on_resync: Callable[[], None],
         on_canary: Callable[[float], None],
     ) -> None:
-        client = open_client(parse_redis_url(redis_url), subscriber=True)
-        assert isinstance(client, Redis)  # noqa: S101 - what `subscriber` asks for
-        self._client = client
+        self._opened = open_subscribers(parse_redis_url(redis_url))
+        self._clients = itertools.cycle(self._opened)
         self._store = store
         self._own = keys.gateway_channel(gateway)
         self._pubsub: Any = None
@@ -87,7 +86,8 @@ class Bus:
 
     async def __aexit__(self, *_: object) -> None:
         await end_tasks([*self._tasks, *(task for task in (self._hearing, self._asking) if task)])
-        await close_client(self._client)
+        for client in self._opened:
+            await close_client(client)
 
     @property
     def healthy(self) -> bool:
@@ -171,7 +171,7 @@ class Bus:
 
     async def _hear(self) -> None:
         """One subscription, from its connection to whatever ends it."""
-        pubsub: Any = self._client.pubsub()
+        pubsub: Any = next(self._clients).pubsub()
         try:
             self._asked.clear()  # all that was asked for is in this command
             await pubsub.subscribe(self._own, keys.QUEUE_STATUS_CHANNEL, keys.ANNOUNCEMENTS_CHANNEL, *self._users)

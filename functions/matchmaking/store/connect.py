@@ -88,23 +88,37 @@ def _host(text: str, default: int) -> tuple[str, int]:
     return single.hostname, single.port or default
 
 
-def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisCluster":
-    """A client for calls, or one for a subscription (which waits without a time-out, keeps TCP alive instead, and never connects again by itself: see `bus`)."""
-    options: dict[str, Any] = {
+def open_client(url: RedisUrl) -> "Redis | RedisCluster":
+    """A client for calls."""
+    options = _options(url, health_check_interval=15)
+    if url.scheme.endswith("+cluster"):
+        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in url.hosts], **options)
+    return _open_single(url, *url.hosts[:1], retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES), **options)
+
+
+def open_subscribers(url: RedisUrl) -> tuple[Redis, ...]:
+    """Clients for a subscription, to be tried in turn: one for each node of a cluster, since every node hears every publication.
+
+    They wait without a time-out, keep TCP alive instead, and never connect again by themselves: see `bus`.
+    """
+    options = _options(url, health_check_interval=0, retry=Retry(NoBackoff(), 0, supported_errors=()))
+    if url.scheme.endswith("+cluster"):
+        return tuple(_open_single(url, host, **options) for host in url.hosts)
+    return (_open_single(url, *url.hosts[:1], **options),)
+
+
+def _options(url: RedisUrl, **options: Any) -> dict[str, Any]:
+    options |= {
         "username": url.username,
         "password": url.password,
         "socket_timeout": None,  # `calls` and the stores have time-outs of their own, for whole pipelines
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
-        "health_check_interval": 0 if subscriber else 15,
     }
-    if url.tls:
-        options["ssl"] = True
-    if url.scheme.endswith("+cluster") and not subscriber:  # every node of a cluster hears every publication
-        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in url.hosts], **options)
-    options["retry"] = (
-        Retry(ExponentialBackoff(cap=1.0, base=0.05), RETRIES) if not subscriber else Retry(NoBackoff(), 0, supported_errors=())
-    )
+    return {**options, "ssl": True} if url.tls else options
+
+
+def _open_single(url: RedisUrl, host: tuple[str, int] = ("", 0), **options: Any) -> Redis:
     if url.scheme.endswith("+sentinel"):
         sentinel_options = {name: options[name] for name in ("socket_connect_timeout", "socket_keepalive")}
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
@@ -115,8 +129,7 @@ def open_client(url: RedisUrl, *, subscriber: bool = False) -> "Redis | RedisClu
     if url.scheme == "unix":
         options.pop("socket_keepalive")
         return Redis(unix_socket_path=url.path, **options)
-    host, port = url.hosts[0]
-    return Redis(host=host, port=port, db=url.database, **options)
+    return Redis(host=host[0], port=host[1], db=url.database, **options)
 
 
 async def close_client(client: "Redis | RedisCluster") -> None:
