@@ -6,7 +6,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from matchmaking.core.candidate import Entry, empty_sides
+from matchmaking.core.evaluate import Frame
+from matchmaking.core.explain import describe, describe_teams
 from matchmaking.core.matching import find_matches
 from matchmaking.core.pool import PoolRules
 from matchmaking.core.queue import QueueView
@@ -125,6 +130,16 @@ def test_win_chances_follow_the_ratings() -> None:
     # Phi(300 / sqrt(2 * (100² + 250²))) with beta = 500 / 2
     assert chance["t-b"] == pytest.approx(0.7846, abs=1e-4)
     assert odd.gap == odd.imbalance == 300.0
+
+
+@given(*[st.floats(0, 3000)] * 2, *[st.floats(0, 500)] * 2, *[st.floats(0, 300)] * 2)
+def test_duels_are_described_as_all_matches_are(one: float, other: float, sigma: float, its: float, age: float, later: float) -> None:
+    rules = rules_of(**WINDOW)
+    frame, (first, second) = Frame(rules, "eu", NOW), empty_sides(rules)
+    a = Entry(lone("a", one, sigma=sigma, age=age), age, one)
+    b = Entry(lone("b", other, sigma=its, age=later), later, other)
+    sides = (first.filled((a,)), second.filled((b,)))
+    assert describe(frame, sides) == describe_teams(frame, sides)
 
 
 COLD = """

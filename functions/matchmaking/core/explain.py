@@ -48,6 +48,13 @@ def win_chances(sides: Sequence[Side], beta: float) -> list[float]:
 
 def describe(frame: Frame, sides: Sequence[Side], backfill: Entry | None = None) -> Match:
     """The match as the round returns it. A backfill ticket stands first in the first team."""
+    if backfill is None and len(sides) == 2 and all(len(side.entries) == side.size == 1 for side in sides):
+        return _describe_duel(frame, sides, sides[0].entries[0], sides[1].entries[0])
+    return describe_teams(frame, sides, backfill)
+
+
+def describe_teams(frame: Frame, sides: Sequence[Side], backfill: Entry | None = None) -> Match:
+    """The same, without the short way for duels."""
     chances = win_chances(sides, frame.rules.rating.initial.sigma / 2)
     ratings = [player.rating for side in sides for player in _players(side)]
     means = team_means(frame, sides, "rating")
@@ -62,6 +69,21 @@ def describe(frame: Frame, sides: Sequence[Side], backfill: Entry | None = None)
     return Match(
         teams, frame.region, _quality(frame, sides, entries, backfill), gap, imbalance, _why(entries, gap, imbalance, len(sides), backfill)
     )
+
+
+def _describe_duel(frame: Frame, sides: Sequence[Side], one: Entry, other: Entry) -> Match:
+    """The same for two lone tickets, in a third of the time: most matches of large queues are such."""
+    a, b = one.ticket.players[0], other.ticket.players[0]
+    beta = frame.rules.rating.initial.sigma / 2
+    deviation = math.sqrt((b.sigma * b.sigma + beta * beta) + (a.sigma * a.sigma + beta * beta)) or 1e-9
+    chance = 0.5 * (1.0 + math.erf((b.rating - a.rating) / (deviation * math.sqrt(2.0))))
+    gap, imbalance = abs(a.rating - b.rating), abs(one.rating - other.rating)
+    teams = (
+        TeamResult(sides[0].name, (one.ticket,), 1.0 - chance),
+        TeamResult(sides[1].name, (other.ticket,), chance),
+    )
+    entries = (one, other)
+    return Match(teams, frame.region, _quality(frame, sides, entries, None), gap, imbalance, _why(entries, gap, imbalance, 2, None))
 
 
 def _quality(frame: Frame, sides: Sequence[Side], entries: Sequence[Entry], backfill: Entry | None) -> float:

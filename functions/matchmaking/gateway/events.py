@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,6 +45,12 @@ _party = msgspec.json.Decoder(PartyUpdateData)
 _game_state = msgspec.json.Decoder(GameStateUpdateData)
 
 
+@lru_cache(maxsize=64)
+def _ready(data: bytes) -> MatchReadyData:
+    """A match's data: most of its players hear of it at the same time, and are often here together."""
+    return match_ready_decoder.decode(data)
+
+
 def match_found(player: str, ready: MatchReadyData) -> MatchFoundData:
     """A match as one of its players is told of it."""
     others = [team for team in ready.teams if player not in team.players]
@@ -68,7 +75,7 @@ def match_found(player: str, ready: MatchReadyData) -> MatchFoundData:
 
 def handle_match_ready(hub: "Hub", session: Session, event: StoredEvent) -> None:
     """The player's ticket ended with a match."""
-    ready = match_ready_decoder.decode(event.data)
+    ready = _ready(event.data)
     found = match_found(session.player, ready)
     session.send(found, event.seq)
     _observe_delivery(hub, event)
