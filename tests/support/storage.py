@@ -1,4 +1,4 @@
-"""A volume for the release's Redis, on clusters that make none by themselves."""
+"""Volumes for claims, on clusters that make none by themselves."""
 
 import json
 from collections.abc import Iterator
@@ -17,11 +17,18 @@ def has_default_class() -> bool:
 @contextmanager
 def redis_volume(namespace: str) -> Iterator[None]:
     """A folder of the node, kept for the claim of the Redis in a namespace; nothing where the cluster has a default storage class."""
+    with node_volume(namespace, "redis", f"data-{FULLNAME}-redis-0"):
+        yield
+
+
+@contextmanager
+def node_volume(namespace: str, what: str, claim: str) -> Iterator[None]:
+    """A folder of the node, kept for a claim in a namespace; nothing where the cluster has a default storage class."""
     if has_default_class():
         yield
         return
-    path, name = f"/var/lib/{namespace}-redis", f"{namespace}-redis"
-    _on_node(f"{namespace}-make-folder", path, "rm -rf /folder/* && chmod 0777 /folder")
+    path, name = f"/var/lib/{namespace}-{what}", f"{namespace}-{what}"
+    _on_node(f"{name}-make-folder", path, "rm -rf /folder/* && chmod 0777 /folder")
     run("kubectl", "delete", "persistentvolume", name, "--ignore-not-found", "--timeout=60s")
     volume: Manifest = {
         "apiVersion": "v1",
@@ -32,7 +39,7 @@ def redis_volume(namespace: str) -> Iterator[None]:
             "accessModes": ["ReadWriteOnce"],
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": {"path": path},
-            "claimRef": {"namespace": namespace, "name": f"data-{FULLNAME}-redis-0"},
+            "claimRef": {"namespace": namespace, "name": claim},
         },
     }
     run("kubectl", "apply", "-f", "-", stdin=json.dumps(volume))
@@ -40,7 +47,7 @@ def redis_volume(namespace: str) -> Iterator[None]:
         yield
     finally:
         run("kubectl", "delete", "persistentvolume", name, "--ignore-not-found", "--timeout=60s")
-        _on_node(f"{namespace}-empty-folder", path, "rm -rf /folder/*")
+        _on_node(f"{name}-empty-folder", path, "rm -rf /folder/*")
 
 
 def _on_node(name: str, path: str, command: str) -> None:

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as problem:
         raise ReplayError(f"{problem.filename}: {problem.strerror}") from problem
     then, now = happened(log), replay(log, rules)
-    title = str(arguments.log[0]) if len(arguments.log) == 1 else f"{len(arguments.log)} logs"
+    title = arguments.log[0].name if len(arguments.log) == 1 else f"{len(arguments.log)} logs"
     table = Table("", "then", f"by {arguments.pool.name}", title=title)
     table.add_row("matches", str(len(then.matches)), str(len(now.matches)))
     table.add_row("the same matches", "", str(len(set(map(frozenset, then.matches)) & set(map(frozenset, now.matches)))))

@@ -156,7 +156,7 @@ def _over_time(subjects: Sequence[Subject]) -> str:
         ),
         plot(
             "Arrivals",
-            "Tickets per second; Poisson arrivals follow the day.",
+            "Tickets per second.",
             lines(
                 x,
                 Axis("tickets per second", 0, measures.nice(max(arrivals))),
