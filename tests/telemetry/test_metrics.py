@@ -104,6 +104,9 @@ def test_a_reading_that_is_old_or_given_up_is_not_exported() -> None:
     assert samples(registry) == nothing, "its gateway lost Redis or the lease"
     collector.show(Reading(connected=1), time.monotonic())
     assert value(registry, "game_players_connected") == value(registry, "game_exporter") == 1
+    collector.show(Reading(connected=1), time.monotonic() - FRESH - 0.1)
+    collector.hold(time.monotonic())
+    assert value(registry, "game_players_connected") == 1, "what was read before is shown for as long as the lease is held"
     collector.show(None, 0.0)
     assert samples(registry) == nothing
 

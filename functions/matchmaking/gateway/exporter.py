@@ -13,20 +13,26 @@ import time
 from matchmaking.core.pool import PoolRules
 from matchmaking.store.errors import StoreError
 from matchmaking.store.interface import Store
+from matchmaking.telemetry.gateway import NoMetrics
 from matchmaking.telemetry.readings import PoolReading, QueueReading, Reading
 
 from .hub import Hub
 
 EXPORT_EVERY = 1.0  # s
+READ_EVERY = 4.0  # s; Prometheus scrapes less often, and reading takes a gateway some milliseconds
 
 
 async def export_shared(hub: Hub) -> None:
-    """Ask for the lease; with it, read everything and show it at the next scrape."""
-    began = time.monotonic()
-    if await hub.store.elect(hub.id):
-        hub.metrics.shared.show(await read_shared(hub.store, hub.pools.revisions()), began)
+    """Ask for the lease; with it, read everything now and then, and show it at the next scrape."""
+    if isinstance(hub.metrics, NoMetrics):
+        return  # it would keep the lease from those who have something to show
+    began, shared = time.monotonic(), hub.metrics.shared
+    if not await hub.store.elect(hub.id):
+        shared.show(None, began)
+    elif began - shared.read_at < READ_EVERY:
+        shared.hold(began)
     else:
-        hub.metrics.shared.show(None, began)
+        shared.show(await read_shared(hub.store, hub.pools.revisions()), began)
 
 
 async def measure_sockets(hub: Hub) -> None:

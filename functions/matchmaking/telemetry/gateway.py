@@ -3,9 +3,9 @@
 import platform
 import time
 from collections.abc import Coroutine
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 
 from matchmaking import __version__
 from matchmaking.protocol.close_codes import CloseCode
@@ -18,7 +18,6 @@ from .shared import SharedCollector
 
 SAMPLE = 16  # frames for each one that is timed
 T = TypeVar("T")
-M = TypeVar("M", Counter, Histogram)
 
 
 class GatewayMetrics:
@@ -36,8 +35,8 @@ class GatewayMetrics:
         self.connections = make.gauge(metrics.CONNECTIONS)
         self.opened = make.counter(metrics.OPENED)
         self.closed = make.counter(metrics.CLOSED)
-        self.received = _Children(make.counter(metrics.RECEIVED))
-        self.sent = _Children(make.counter(metrics.SENT))
+        self.received = make.frequent(metrics.RECEIVED)
+        self.sent = make.frequent(metrics.SENT)
         self.handling = make.histogram(metrics.HANDLING)
         self.requests = make.histogram(metrics.REQUEST)
         self._request = _Children(self.requests)
@@ -93,23 +92,19 @@ class GatewayMetrics:
         self.redis_errors.labels("command")
 
 
-class _Children(Generic[M]):
-    """A metric by one label: looking a child up costs more than counting, so they are kept."""
+class _Children:
+    """A histogram by one label: looking a child up costs more than observing, so they are kept."""
 
-    def __init__(self, metric: M) -> None:
-        self._metric: M = metric
-        self._children: dict[str, M] = {}
+    def __init__(self, metric: Histogram) -> None:
+        self._metric = metric
+        self._children: dict[str, Histogram] = {}
 
-    def of(self, label: str) -> M:
+    def of(self, label: str) -> Histogram:
         """The child of that label."""
         child = self._children.get(label)
         if child is None:
             child = self._children[label] = self._metric.labels(label)
         return child
-
-    def count(self: "_Children[Counter]", label: str, by: int = 1) -> None:
-        """Add to the child of that label."""
-        self.of(label).inc(by)
 
 
 class NoMetrics(GatewayMetrics):

@@ -1,8 +1,8 @@
 """What all gateways share, as the store knows it: read by the gateway that holds the lease, exported at the next scrape.
 
 A scrape runs in a thread of its own and only looks at the latest reading, once: whether this gateway exports (`game_exporter`) and what it exports come from that
-same look, so no scrape shows the one without the other. A reading that is older than `FRESH` is not shown: its gateway has lost Redis or its lease, and another
-one exports.
+same look, so no scrape shows the one without the other. The lease is asked for every second, and everything is read every few: a reading is not shown if the lease
+was not had within `FRESH`, because its gateway has lost Redis or the lease, and another one exports.
 """
 
 import time
@@ -23,24 +23,30 @@ _OWN = {metric: metric.labels[len(QUEUE) :] for metric in metrics.COUNTED if met
 
 
 class SharedCollector(Collector):
-    """Exports the latest reading."""
+    """Exports the latest reading; `read_at` is the monotonic time at which it was read, if there is one."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._shown: tuple[Reading | None, float] = (None, float("-inf"))  # replaced whole: a scrape must not see half of a change
+        self.read_at = float("-inf")
         registry.register(self)
 
     def describe(self) -> Iterable[Family]:
         """Nothing beforehand: without it the registry would collect at once."""
         return ()
 
-    def show(self, reading: Reading | None, read_at: float) -> None:
-        """Export this from now on, or nothing; `read_at` is the monotonic time at which the reading began."""
-        self._shown = (reading, read_at)
+    def show(self, reading: Reading | None, held_at: float) -> None:
+        """Export this from now on, or nothing; `held_at` is the monotonic time at which the lease was asked for."""
+        self._shown = (reading, held_at)
+        self.read_at = float("-inf") if reading is None else held_at
+
+    def hold(self, held_at: float) -> None:
+        """Go on exporting what is shown."""
+        self._shown = (self._shown[0], held_at)
 
     def collect(self) -> Iterator[Family]:
         """Called at each scrape."""
-        reading, read_at = self._shown
-        exports = reading is not None and time.monotonic() - read_at <= FRESH
+        reading, held_at = self._shown
+        exports = reading is not None and time.monotonic() - held_at <= FRESH
         yield _gauge(metrics.EXPORTER, {(): exports})
         if reading is None or not exports:
             return
