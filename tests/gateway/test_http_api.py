@@ -12,8 +12,10 @@ import pytest
 import websockets
 
 from matchmaking.gateway.errors import ConfigurationError, PortTakenError
+from matchmaking.store.redis_store import RedisStore
 from support.gateways import Gateway, gateway, matcher
 from support.redis_server import RedisServer
+from support.strategies import rules_of
 from support.tokens import Signer
 
 PREFERENCES = "/api/v1/matchmaking/preferences"
@@ -64,6 +66,24 @@ async def test_preferences_are_kept_and_used(served: Gateway, signer: Signer) ->
         refused = await bob.receive("error")
         assert refused["data"]["code"] == "invalid_message"
         assert "say which region" in refused["data"]["message"]
+
+
+async def test_preferences_that_the_pool_refuses_are_told_and_leave_no_ticket_behind(
+    served: Gateway, signer: Signer, store: RedisStore
+) -> None:
+    token = signer.token("alice")
+    side = {"name": "side", "quantity": 2, "minPlayers": 1, "maxPlayers": 1, "roles": [{"name": "healer", "min": 1, "max": 1}]}
+    await store.put_pool("roles", rules_of(teams=[side]))
+    async with served.player("alice") as alice:
+        for number in range(2):
+            assert (await fetch(served.url + PREFERENCES, {"roles": ["tank"]}, token))[0] == 200
+            await alice.send("queue_join", pool="roles", region="eu", mode="ranked", op_id=f"refused-{number}")
+            assert (await alice.receive("error"))["data"]["code"] == "unknown_role"
+            assert (await fetch(served.url + PREFERENCES, {}, token))[0] == 200
+            await alice.send("queue_join", pool="roles", region="eu", mode="ranked", op_id=f"taken-{number}")
+            await alice.receive("queue_joined")
+            await alice.send("queue_leave", op_id=f"left-{number}")
+            await alice.receive("queue_left")
 
 
 @pytest.mark.parametrize(

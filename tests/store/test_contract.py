@@ -1,6 +1,7 @@
 """What every store must do: Redis, Redis Cluster (whose one node refuses scripts that reach beyond a slot) and the twin in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -486,3 +487,24 @@ async def test_of_many_matches_each_is_made_whole_or_not_at_all(any_store: Store
     assert await any_store.left_behind("duel", 0.0, 10) == []
     ghosts = await any_store.commit("duel", "matcher-1", [proposed("m5", "erin", "frank")], 0.0)
     assert (ghosts[0].status, len(ghosts[0].gone)) == ("ghost", 2)
+
+
+async def test_a_reservation_brings_the_preferences_and_a_ticket_that_is_refused_leaves_nothing(any_store: Store) -> None:
+    await any_store.put_preferences("alice", b'{"roles":["tank"]}')
+    generation = (await resume(any_store, "alice")).generation
+    seen = []
+
+    def refuse(_place: values.Place, found: Sequence[values.Reservation]) -> Ticket:
+        seen.append(found[0].preferences)
+        raise ValueError("no such role")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such role"):
+            await join(any_store, Join(("alice",), generation, "1", *QUEUE), refuse)
+    assert seen == [b'{"roles":["tank"]}'] * 2
+    assert (await any_store.ticket_state("alice")).held is None
+    joined = await join_queue(any_store, "alice", "2")
+    assert joined.status == "joined"
+    again = await join(any_store, Join(("alice",), (await resume(any_store, "alice")).generation, "2", *QUEUE), refuse)
+    assert (again.status, again.place) == ("joined", joined.place), "it waits already"
+    assert (await any_store.ticket_state("alice")).held == joined.place

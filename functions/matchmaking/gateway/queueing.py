@@ -3,10 +3,12 @@
 import math
 import secrets
 import time
+from collections.abc import Sequence
 
 import msgspec
 
 from matchmaking.core.pool import PoolRules
+from matchmaking.core.ticket import Ticket
 from matchmaking.protocol import connection as protocol
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.protocol.events import StoredEvent, rfc3339
@@ -15,13 +17,23 @@ from matchmaking.store.errors import StoreError
 from matchmaking.store.joining import Join, JoinOutcome
 from matchmaking.store.joining import join as join_queue
 from matchmaking.store.joining import leave as leave_queue
+from matchmaking.store.values import Place, Reservation
 from matchmaking.telemetry.traces import Noted
 
 from .errors import RefusedError
 from .hub import Hub
 from .party_queueing import forget_ticket, join_as_party
 from .session import Session
-from .tickets import Preferences, brings_anything, build_ticket, check_wish, complete, needs_preferences, read_preferences
+from .tickets import (
+    Preferences,
+    brings_anything,
+    build_ticket,
+    check_wish,
+    complete,
+    needs_preferences,
+    preferences_decoder,
+    read_preferences,
+)
 
 OPERATION_BYTES = 8  # of an operation id that we make because the client gave none
 UNAVAILABLE = "the service cannot reach its store; repeat the same operation"
@@ -54,23 +66,28 @@ async def _answer_join(hub: Hub, session: Session, wish: QueueJoinData, noted: N
         raise
 
 
-async def _join(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
-    players, op_id = (session.player,), wish.op_id or secrets.token_hex(OPERATION_BYTES)
-    while True:
-        generation = session.connection.generation
-        request = Join(players, generation, op_id, wish.pool, wish.region or "", wish.mode or "")
-        outcome = await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
-        if outcome.status != "stale" or not await session.began_anew_since(generation):
-            return outcome
-
-
 async def _join_alone(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
     players = (session.player,)
-    wish = complete(wish, rules, await read_preferences(hub.store, session.player) if needs_preferences(wish) else Preferences())
-    if rules.suspend or brings_anything(wish) or not hub.pools.door(wish.pool, rules).takes_anybody(wish.region or "", wish.mode or ""):
+    plain = not (rules.suspend or brings_anything(wish)) and hub.pools.door(wish.pool, rules).takes_anybody(
+        wish.region or "", wish.mode or ""
+    )
+    if not plain:
+        wish = complete(wish, rules, await read_preferences(hub.store, session.player) if needs_preferences(wish) else Preferences())
         check_wish(wish, rules, players)
-    request = Join(players, session.connection.generation, wish.op_id, wish.pool, wish.region or "", wish.mode or "")
-    return await join_queue(hub.store, request, lambda place, found: build_ticket(wish, rules, players, place, found))
+
+    def build(place: Place, found: Sequence[Reservation]) -> Ticket:
+        """Of a plain wish only what the player's preferences add to it can be refused; they come with the reservation, which saves asking for them."""
+        whole = wish
+        if plain and found[0].preferences:
+            whole = complete(wish, rules, preferences_decoder.decode(found[0].preferences))
+            check_wish(whole, rules, players)
+        return build_ticket(whole, rules, players, place, found)
+
+    while True:
+        generation = session.connection.generation
+        outcome = await join_queue(hub.store, Join(players, generation, wish.op_id, wish.pool, wish.region or "", wish.mode or ""), build)
+        if outcome.status != "stale" or not await session.began_anew_since(generation):
+            return outcome
 
 
 def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None:

@@ -67,7 +67,8 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
     """Reserve every player of the party, then enqueue their ticket. May be repeated with the same `op_id`.
 
     Args:
-        build: makes the ticket from its place and the reservations (which carry the players' ratings), in the party's order.
+        build: makes the ticket from its place and the reservations (which carry the players' ratings and preferences), in the party's order; what it
+            raises ends the join, and nothing is left of it.
 
     Raises:
         StoreUnavailableError: it is not known whether the ticket waits; the same call tells.
@@ -80,7 +81,13 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
         if outcome.status != "joined" or not reserved:
             return outcome
         place = outcome.place
-        record = record_encoder.encode(build(place, reserved))
+        try:
+            record = record_encoder.encode(build(place, reserved))
+        except Exception:  # the ticket is refused; unless it waits already, because this comes again
+            given_up = await _abandon(store, request.players, JoinOutcome("busy", place))
+            if given_up.status == "joined":
+                return given_up
+            raise
         enqueued = await store.enqueue(place, request.players[0], record)
         if enqueued.status != "cancelled":
             return JoinOutcome("joined", place, enqueued)

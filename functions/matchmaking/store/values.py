@@ -23,6 +23,7 @@ class Reservation(Struct, frozen=True):
     Attributes:
         rating, sigma: None if the player has none yet.
         recent: recent opponents, newest first.
+        preferences: the player's (JSON); empty if there are none.
 
     `in_session`: `place.ticket` is the match; `cooldown`: it is the milliseconds that are left.
     """
@@ -32,6 +33,7 @@ class Reservation(Struct, frozen=True):
     rating: float | None = None
     sigma: float | None = None
     recent: tuple[str, ...] = ()
+    preferences: bytes = b""
 
 
 class Enqueued(Struct, frozen=True):

@@ -20,9 +20,11 @@ class MemoryJoining(MemoryPart):
         place = values.Place(ticket or f"{self._now():011x}{secrets.token_hex(6)}", pool, region, mode)
         if generation is not None and generation != state.generation:
             return values.Reservation("stale", values.Place("", "", "", ""))
+        rating, sigma, _ = state.ratings.get(f"{pool}:{mode}", (None, None, None))
+        profile = (rating, sigma, state.recent, state.preferences or b"")
         if state.held is not None:
             same = (op_id and state.op == op_id) or state.held.ticket == ticket
-            return values.Reservation("reserved" if same else "taken", state.held)
+            return values.Reservation("reserved" if same else "taken", state.held, *profile)
         if op_id and op_id in state.done:
             return values.Reservation("done", state.done[op_id])
         if state.session:
@@ -32,8 +34,7 @@ class MemoryJoining(MemoryPart):
             return values.Reservation("cooldown", values.Place(str(left), "", "", ""))
         state.held, state.op, state.leader = place, op_id, leader
         state.history.append(Noted(self._now() / 1000, place.ticket, "joined", f"{pool}/{region}/{mode}"))
-        rating, sigma, _ = state.ratings.get(f"{pool}:{mode}", (None, None, None))
-        return values.Reservation("reserved", place, rating, sigma, state.recent)
+        return values.Reservation("reserved", place, *profile)
 
     async def release(self, player: str, ticket: str) -> bool:
         """See `release.lua`."""

@@ -33,13 +33,14 @@ class RedisJoining(RedisPart):
             mode,
             leader,
         )
-        _, _, status, *place, rating, sigma, recent = (part.decode() for part in reply)
+        _, _, status, *place, rating, sigma, recent = (part.decode() for part in reply[:-1])
         return values.Reservation(
             cast("Any", status),
             values.Place(*place),
             float(rating) if rating else None,
             float(sigma) if sigma else None,
             tuple(recent.split()),
+            reply[-1],
         )
 
     async def release(self, player: str, ticket: str) -> bool:
