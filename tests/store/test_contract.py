@@ -116,6 +116,17 @@ async def test_leaving_too_late_names_the_match(any_store: Store) -> None:
     assert (await join_queue(any_store, "alice", op_id="9")).status == "joined"
 
 
+async def test_a_renewal_that_comes_again_is_the_same_one(any_store: Store) -> None:
+    first = await any_store.take_over("alice", "gw-1", values.Arrival("e", "t1"))
+    renewal = values.Arrival("e2", "t2", renews=first.generation)
+    once, again = [await any_store.take_over("alice", "gw-1", renewal) for _ in range(2)]
+    assert (once.status, again.status) == ("live", "live")
+    assert once.generation == again.generation == first.generation + 1
+    assert (await any_store.take_over("alice", "gw-1", values.Arrival("e2", "t3", renews=first.generation))).status == "stale"
+    await any_store.take_over("alice", "gw-2", values.Arrival("e2", "t4"))
+    assert (await any_store.take_over("alice", "gw-1", renewal)).status == "stale", "somebody else has it now"
+
+
 async def test_a_stale_connection_cannot_join(any_store: Store) -> None:
     old = (await any_store.take_over("alice", "gw-1")).generation
     await any_store.take_over("alice", "gw-2")

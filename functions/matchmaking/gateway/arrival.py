@@ -82,21 +82,24 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
 
 async def renew(hub: Hub, session: Session) -> None:
     """Begin a live session anew on its socket; tried until the store answers."""
-    while hub.sessions.get(session.player) is session and not session.connection.closing and not session.renewing:
-        session.renewing = True
-        try:
-            await _renew(hub, session)
-        except StoreUnavailableError:
-            await asyncio.sleep(random.uniform(0.2, 0.6))
-        else:
-            return
-        finally:
-            session.renewing = False
+    if session.renewing:
+        return
+    session.renewing, token = True, secrets.token_urlsafe(RESUME_BYTES)  # one token for all tries: by it the store knows a repeat
+    try:
+        while hub.sessions.get(session.player) is session and not session.connection.closing:
+            try:
+                await _renew(hub, session, token)
+            except StoreUnavailableError:
+                await asyncio.sleep(random.uniform(0.2, 0.6))
+            else:
+                return
+    finally:
+        session.renewing = False
 
 
-async def _renew(hub: Hub, session: Session) -> None:
+async def _renew(hub: Hub, session: Session, token: str) -> None:
     with hub.arriving(session.player) as meanwhile:
-        epoch, token = await hub.current_epoch(), secrets.token_urlsafe(RESUME_BYTES)
+        epoch = await hub.current_epoch()
         arrival = values.Arrival(epoch, _hash(token), issued_ms=session.issued_ms, renews=session.connection.generation)
         state = await hub.store.take_over(session.player, hub.id, arrival)
         waiting = await _waiting(hub, session.player, state)

@@ -59,10 +59,13 @@ def _request(message: PartyMessage) -> Request:
 async def ask(hub: Hub, session: Session, message: PartyMessage) -> None:
     """Carry out a request about a party; the answer goes to the session, and every change to all members by their outboxes."""
     op_id = message.data.op_id
+    named = op_id or secrets.token_hex(OPERATION_BYTES)
     try:
-        outcome = await _request(message)(
-            hub.store, session.player, session.connection.generation, op_id or secrets.token_hex(OPERATION_BYTES)
-        )
+        while True:
+            generation = session.connection.generation
+            outcome = await _request(message)(hub.store, session.player, generation, named)
+            if outcome.status != "stale" or not await session.began_anew_since(generation):
+                break
     except StoreError:
         hub.metrics.refused.labels("unavailable").inc()
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, op_id, 2.0)))

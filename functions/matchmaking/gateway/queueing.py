@@ -52,8 +52,7 @@ async def _answer_join(hub: Hub, session: Session, wish: QueueJoinData, noted: N
             known = ", ".join(name for name, _ in hub.pools.items())
             raise RefusedError("unknown_pool", f"there is no pool `{wish.pool}`; there are {known}")
         named = msgspec.structs.replace(wish, op_id=wish.op_id or secrets.token_hex(OPERATION_BYTES))
-        outcome = await join_as_party(hub, session, named, rules) if hub.parties.of(session.player) else None
-        outcome = outcome or await _join_alone(hub, session, named, rules)
+        outcome = await _queued(hub, session, named, rules)
         noted.outcome, noted.ticket = outcome.status, outcome.place.ticket
         _joined(session, wish, outcome)
     except RefusedError as error:
@@ -64,6 +63,16 @@ async def _answer_join(hub: Hub, session: Session, wish: QueueJoinData, noted: N
         hub.metrics.refused.labels("unavailable").inc()
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, wish.op_id, 2.0), join=True))
         raise
+
+
+async def _queued(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
+    """With the party, or alone; again if the session began anew meanwhile, because nobody has taken it over then."""
+    while True:
+        generation = session.connection.generation
+        outcome = await join_as_party(hub, session, wish, rules) if hub.parties.of(session.player) else None
+        outcome = outcome or await _join_alone(hub, session, wish, rules)
+        if outcome.status != "stale" or not await session.began_anew_since(generation):
+            return outcome
 
 
 async def _join_alone(hub: Hub, session: Session, wish: QueueJoinData, rules: PoolRules) -> JoinOutcome:
@@ -83,11 +92,8 @@ async def _join_alone(hub: Hub, session: Session, wish: QueueJoinData, rules: Po
             check_wish(whole, rules, players)
         return build_ticket(whole, rules, players, place, found)
 
-    while True:
-        generation = session.connection.generation
-        outcome = await join_queue(hub.store, Join(players, generation, wish.op_id, wish.pool, wish.region or "", wish.mode or ""), build)
-        if outcome.status != "stale" or not await session.began_anew_since(generation):
-            return outcome
+    request = Join(players, session.connection.generation, wish.op_id, wish.pool, wish.region or "", wish.mode or "")
+    return await join_queue(hub.store, request, build)
 
 
 def _joined(session: Session, wish: QueueJoinData, outcome: JoinOutcome) -> None:

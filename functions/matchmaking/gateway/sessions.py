@@ -32,12 +32,14 @@ REFUSALS = {
 async def answer(hub: Hub, session: Session, data: MatchAnswerData, *, accepts: bool) -> None:
     """Carry out a `match_accept` or `match_decline`; what comes of it is told as the match's events."""
     try:
-        holding, known = await asyncio.gather(
-            hub.store.holding(session.player, session.connection.generation), hub.store.session_read(data.match_id)
-        )
-        if holding.status == "stale":
-            session.close(CloseCode.REPLACED)
-            return
+        while True:
+            generation = session.connection.generation
+            holding, known = await asyncio.gather(hub.store.holding(session.player, generation), hub.store.session_read(data.match_id))
+            if holding.status != "stale":
+                break
+            if not await session.began_anew_since(generation):
+                session.close(CloseCode.REPLACED)
+                return
         done = await change(hub.store, data.match_id, Accept(session.player) if accepts else Decline(session.player), known)
     except StoreError:
         session.feed(protocol.Refused(ErrorData("unavailable", UNAVAILABLE, data.op_id, 2.0)))

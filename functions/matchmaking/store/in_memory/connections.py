@@ -20,9 +20,12 @@ class MemoryConnections(MemoryPart):
         if access.status != "granted":
             return values.Takeover(access.status, access.detail)
         if arrival.renews is not None:
-            if state.generation > arrival.renews:
+            if state.generation <= arrival.renews:
+                state.generation = arrival.renews
+            elif arrival.token and state.resume == arrival.token:
+                state.generation -= 1
+            else:
                 return values.Takeover("stale")
-            state.generation = arrival.renews
         previous, state.gateway = state.gateway, gateway
         state.generation += 1
         missed = self._missed(state, arrival)

@@ -22,8 +22,13 @@ if access[3] and tonumber(ARGV[8]) <= tonumber(access[3]) then return refuse('si
 local before = redis.call('HMGET', KEYS[1], 'gateway', 'generation', 'seq', 'epoch', 'resume', 'resume_before')
 local generation, seq = tonumber(before[2] or '0'), tonumber(before[3] or '0')
 if ARGV[9] ~= '' then
-  if generation > tonumber(ARGV[9]) then return refuse('stale', '') end
-  generation = tonumber(ARGV[9]) -- a store that was rolled back may know an older one only
+  if generation <= tonumber(ARGV[9]) then
+    generation = tonumber(ARGV[9]) -- a store that was rolled back may know an older one only
+  elseif ARGV[5] ~= '' and before[5] == ARGV[5] then
+    generation = generation - 1 -- this very renewal comes again, because its answer was lost
+  else
+    return refuse('stale', '')
+  end
 end
 generation = generation + 1
 local resumed, missed = '', {}
