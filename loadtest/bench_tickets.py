@@ -135,7 +135,7 @@ async def full_queue(table: Table, count: int, seed: int) -> None:
             committed = committed or (looked if left <= FEW else 0.0)
             delivered = looked if committed and not entries else 0.0
         spent, redis_spent = sum(matcher.cpu_times()[:2]), sum(redis.cpu_times()[:2]) - redis_before
-        matches = int(running.redis.hget("pool:{duel}:queue:local:ranked:statistics", "matches") or 0)
+        matches = int(running.redis.hget("pool:{duel}:statistics:local:ranked", "matches") or 0)
     print(
         f"--- {waiting} tickets wait, a matcher starts: {matches} matches, {left} left, {entries} to relay, {time.perf_counter() - began:.1f} s"
     )

@@ -22,6 +22,9 @@ from .counting import Tally, of_match
 
 Made = tuple[values.RelayEntry, Session | Arrival]
 TOGETHER = 64  # matches in one commit: some half a millisecond of Redis' time
+WAVE = (
+    16 * TOGETHER
+)  # matches that are committed while those before are relayed: what a matcher leaves behind if it dies; others take it up after two seconds
 ID_BYTES = 12  # of a match's id
 UNDER_WAY = 4  # commits at once: while Redis is at one, the next is built
 _json = msgspec.json.Encoder()
@@ -52,16 +55,27 @@ async def commit_all(
         tally.committed_at = time.perf_counter()
         return list(_committed(chosen, made, commitments, tally, noted))
 
-    with traces.round(pool) as noted:
-        parts = await asyncio.gather(*(some(first) for first in range(0, len(matches), TOGETHER)), return_exceptions=True)
-        committed = [seeded for part in parts if not isinstance(part, BaseException) for seeded in part]
+    async def tell(committed: Sequence[Seeded]) -> None:
         if committed:
-            tally.relay_began = time.perf_counter()
+            tally.relay_began = tally.relay_began or time.perf_counter()
             await relay_all(store, pool, committed)
             tally.relayed_at = time.perf_counter()
-        for part in parts:
-            if isinstance(part, BaseException):
-                raise part
+
+    with traces.round(pool) as noted:
+        telling: asyncio.Task[None] | None = None
+        try:
+            for wave in range(0, len(matches), WAVE):
+                firsts = range(wave, min(wave + WAVE, len(matches)), TOGETHER)
+                parts = await asyncio.gather(*(some(first) for first in firsts), return_exceptions=True)
+                if telling is not None:
+                    await telling
+                telling = asyncio.ensure_future(tell([seeded for part in parts if not isinstance(part, BaseException) for seeded in part]))
+                for part in parts:
+                    if isinstance(part, BaseException):
+                        raise part
+        finally:
+            if telling is not None:
+                await telling
     return tally
 
 
