@@ -195,7 +195,7 @@ async def test_metrics_are_on_their_own_port(served: Gateway, redis_url: str) ->
             await asyncio.sleep(0.1)  # the exporter reads once a second
             _, text = await fetch(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")
     assert "\ngame_websocket_connections 2.0\n" in text
-    queue = '{mode="ranked",pool="duel",region="local"}'
+    queue = '{pool="duel",region="local",mode="ranked"}'
     assert f"\ngame_matchmaking_success_total{queue} 2.0\n" in text
     assert f"\ngame_queue_waiting_seconds_count{queue} 2.0\n" in text
     assert (await fetch(served.url + "/metrics"))[0] == 404

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from matchmaking.protocol.close_codes import CloseCode
 from matchmaking.telemetry import metrics
+from matchmaking.telemetry.exposition import render
 from matchmaking.telemetry.gateway import GatewayMetrics, NoMetrics
 from matchmaking.telemetry.operator_metrics import OperatorMetrics
 from matchmaking.telemetry.readings import PoolReading, QueueReading, Reading
@@ -136,6 +137,27 @@ def test_every_metric_of_a_gateway_and_of_the_store_is_exported() -> None:
     exported = {name for name, _ in samples(gateway.registry) if name.startswith("game_")}
     expected = {name for metric in metrics.METRICS if metric.source != "operator" for name in metrics.series(metric)}
     assert exported == expected
+
+
+def test_our_text_says_what_the_librarys_says_whatever_is_in_labels_and_values() -> None:
+    gateway = GatewayMetrics()
+    odd = 'a "quoted" \\ word\nand a line'
+    reading = Reading(
+        (QueueReading("duel", "local", "ranked", {"matched": 3}, blocked={odd: 2}),), (PoolReading("duel", slo=float("inf")),), 4
+    )
+    gateway.shared.show(reading, time.monotonic())
+    gateway.bus_seconds.observe(0.003)
+    gateway.sent.count("hello", 10**9)
+    gateway.loop_lag.set(float("nan"))
+    gateway.send_queue.set(1.5e-7)
+
+    def said(text: bytes) -> list[tuple[str, str, str, list[tuple[str, dict[str, str], str]]]]:
+        parsed = text_string_to_metric_families(text.decode())
+        found = [(f.name, f.type, f.documentation, [(s.name, s.labels, repr(s.value)) for s in f.samples]) for f in parsed]
+        return [each for each in found if not each[0].startswith("process_")]  # they differ from one moment to the next
+
+    assert said(render(gateway.registry)) == said(generate_latest(gateway.registry))
+    assert value(gateway.registry, "game_waiting_blocked", **QUEUE, rule=odd) == 2
 
 
 def test_every_metric_of_the_operator_is_exported() -> None:

@@ -12,11 +12,11 @@ from wsgiref.simple_server import WSGIServer
 
 import uvloop
 from hypercorn.asyncio import serve
-from prometheus_client import start_http_server
 from quart import Blueprint
 
 from matchmaking.settings import Settings
 from matchmaking.store.tasks import end_tasks
+from matchmaking.telemetry.exposition import serve_metrics
 from matchmaking.telemetry.logs import configure_logs, happened
 
 from . import bounded_stream, doorway, rounds
@@ -83,7 +83,7 @@ async def serve_gateway(
 
 def _serve_metrics(settings: Settings, services: Services) -> tuple[WSGIServer, threading.Thread]:
     try:
-        return start_http_server(settings.metrics_port, settings.metrics_host, services.metrics.registry)
+        return serve_metrics(settings.metrics_port, settings.metrics_host, services.metrics.registry)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(
