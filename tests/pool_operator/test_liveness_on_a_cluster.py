@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from pool_operator.freezing_proxy import FreezingProxy
 from pool_operator.installation import Operator, eventually, install_definition, namespace, reachable_redis, until_condition
 from pool_operator.kubectl import apply
 from pool_operator.pools import resource
+from support.freezing_proxy import FreezingProxy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

@@ -19,7 +19,7 @@ from matchmaking.store.tasks import end_tasks
 from matchmaking.telemetry.exposition import serve_metrics
 from matchmaking.telemetry.logs import configure_logs, happened
 
-from . import bounded_stream, doorway, rounds
+from . import bounded_stream, doorway, http1_only, rounds
 from .app import create_app
 from .draining import drain
 from .errors import PortTakenError
@@ -97,6 +97,7 @@ async def _serve(
 ) -> None:
     bounded_stream.install()
     doorway.install()
+    http1_only.install()
     settings, hub = services.settings, services.hub
     port = listener.getsockname()[1]
     app = create_app(services, blueprints)

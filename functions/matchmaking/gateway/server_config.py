@@ -13,8 +13,8 @@ BACKLOG = 2048  # connections that wait to be accepted; reconnects come all at o
 def hypercorn_config(listener: socket.socket) -> Config:
     """The settings, for a socket that listens already.
 
-    No HTTP/2, whose streams our limits do not see. No WebSocket pings: their pongs are never checked, and the protocol's own heartbeats are. No access log, which would
-    hold addresses and cost a line for each probe. One process for each pod: gateways share nothing but the store.
+    No HTTP/2, whose streams our limits do not see (`http1_only.py` has a part in it). No WebSocket pings: their pongs are never checked, and the protocol's own
+    heartbeats are. No access log, which would hold addresses and cost a line for each probe. One process for each pod: gateways share nothing but the store.
     """
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

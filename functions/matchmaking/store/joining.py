@@ -2,9 +2,11 @@
 
 A player and a pool may live on different shards, so joining is two steps: reserve (the player's slot), then enqueue (the pool's slot). A process may stop
 between any two steps. A reservation is never believed by itself: who meets one looks into its pool. There the ticket waits or was matched (then the
-reservation is true), or it has ended or never came (then a mark keeps a late enqueue out, and the reservation is cleared).
+reservation is true), or it never came (then a mark keeps a late enqueue out, and the reservation is cleared), or it has ended. Then its end is on its way to the
+player, and clears the reservation itself: if somebody else did, the end would count as delivered, and the player would never hear of it.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -19,6 +21,8 @@ from .relay import relay
 from .sessions import holds
 
 ATTEMPTS = 5  # each attempt but the last clears a dead reservation; more than one in a row is already a race with oneself
+ON_ITS_WAY = 0.2  # s to wait for a ticket's end before the second attempt, doubled before each further one: three in all, enough for a relay that was left behind
+LOST = "lost"  # the end of a ticket that its pool never knew
 
 record_encoder = msgspec.msgpack.Encoder()
 record_decoder = msgspec.msgpack.Decoder(Ticket)
@@ -74,8 +78,8 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
         StoreUnavailableError: it is not known whether the ticket waits; the same call tells.
     """
     outcome = JoinOutcome("busy", values.Place("", request.pool, request.region, request.mode))
-    for _ in range(ATTEMPTS):
-        reserved, outcome = await _reserve_all(store, request)
+    for attempt in range(ATTEMPTS):
+        reserved, outcome = await _reserve_all(store, request, attempt)
         if outcome.status == "busy":
             continue
         if outcome.status != "joined" or not reserved:
@@ -91,15 +95,23 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
         enqueued = await store.enqueue(place, request.players[0], record)
         if enqueued.status != "cancelled":
             return JoinOutcome("joined", place, enqueued)
-        for player in request.players:
-            await store.release(player, place.ticket)
+        await _clear(store, request.players, place, (await store.look(place, request.players[0])).detail, attempt)
         outcome = JoinOutcome("busy", place)
         if request.ticket:
             return outcome  # a ticket that has ended stays so; the caller may choose another id
     return await _abandon(store, request.players, outcome)
 
 
-async def _reserve_all(store: Store, request: Join) -> tuple[list[values.Reservation], JoinOutcome]:
+async def _clear(store: Store, players: Sequence[str], place: values.Place, why: str, attempt: int) -> None:
+    """Clear the reservations of a ticket that has ended, unless its end is on its way; an end that has not come at the last attempt never will."""
+    if why != LOST and attempt < ATTEMPTS - 1:
+        await asyncio.sleep(ON_ITS_WAY * 2**attempt)
+        return
+    for player in players:
+        await store.release(player, place.ticket)
+
+
+async def _reserve_all(store: Store, request: Join, attempt: int) -> tuple[list[values.Reservation], JoinOutcome]:
     """Reserve each player in turn. What was reserved stays so if the answer is `busy`, and is given up if it is anything else but `joined`."""
     reserved: list[values.Reservation] = []
     ticket = request.ticket
@@ -114,7 +126,7 @@ async def _reserve_all(store: Store, request: Join) -> tuple[list[values.Reserva
             mode=request.mode,
             leader=request.players[0],
         )
-        outcome = await _judge(store, player, reservation, ticket)
+        outcome = await _judge(store, player, reservation, ticket, attempt)
         if outcome.status == "busy":
             ours = reserved[0].place if reserved else values.Place("", request.pool, request.region, request.mode)
             return [], msgspec.structs.replace(outcome, place=ours)
@@ -138,12 +150,13 @@ async def _abandon(store: Store, players: Sequence[str], outcome: JoinOutcome) -
     if fate.status != "cancelled":
         since = float(fate.detail) / 1000 if fate.status == "waiting" else 0.0
         return JoinOutcome("joined", place, values.Enqueued(fate.status, enqueued=since))
-    for player in players:
-        await store.release(player, place.ticket)
+    if fate.detail == LOST:
+        for player in players:
+            await store.release(player, place.ticket)
     return outcome
 
 
-async def _judge(store: Store, player: str, reservation: values.Reservation, ticket: str) -> JoinOutcome:
+async def _judge(store: Store, player: str, reservation: values.Reservation, ticket: str, attempt: int) -> JoinOutcome:
     place = reservation.place
     if reservation.status == "reserved" and ticket in ("", place.ticket):
         return JoinOutcome("joined", place)
@@ -161,7 +174,7 @@ async def _judge(store: Store, player: str, reservation: values.Reservation, tic
         return JoinOutcome("already_queued", place, player=player)
     if fate.status == "matched":
         return JoinOutcome("already_matched", place, player=player)
-    await store.release(player, place.ticket)
+    await _clear(store, (player,), place, fate.detail, attempt)
     return JoinOutcome("busy", place, player=player)
 
 
@@ -192,7 +205,8 @@ async def leave(store: Store, player: str, generation: int, op_id: str, timestam
     if cancellation.status == "matched":
         return LeaveOutcome("already_matched", place, cancellation.detail)
     if cancellation.status == "ended":
-        await store.release(player, place.ticket)
+        if cancellation.detail == LOST:
+            await store.release(player, place.ticket)
         return LeaveOutcome("not_queued", place, cancellation.detail)
     numbers = await relay(store, values.PendingEntry(cancellation.detail, entry)) if cancellation.detail else {}
     return LeaveOutcome("left", place, entry=entry, numbers=numbers)

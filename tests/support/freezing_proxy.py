@@ -5,6 +5,17 @@ import socket
 import threading
 from typing import Self
 
+BEGINNING = 4096  # bytes of what a client says first
+
+
+class _Pair:
+    """A client's connection and the one that was made for it."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self.near, self.far = near, far
+        self.frozen = False
+        self.beginning = b""
+
 
 class FreezingProxy:
     """Listens on a free port of the loopback address."""
@@ -13,13 +24,15 @@ class FreezingProxy:
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._era = 0
-        self._sockets: list[socket.socket] = []
+        self._pairs: list[_Pair] = []
         self._threads: list[threading.Thread] = []
 
-    def freeze(self) -> None:
-        """From now on nothing goes over the connections of before."""
-        self._era += 1
+    def freeze(self, saying: bytes = b"") -> int:
+        """From now on nothing goes over the connections of before, or over those of them whose client said this first; how many these are."""
+        chosen = [pair for pair in self._pairs if saying in pair.beginning]
+        for pair in chosen:
+            pair.frozen = True
+        return len(chosen)
 
     def _accept(self) -> None:
         while True:
@@ -27,17 +40,19 @@ class FreezingProxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._target)
-            self._sockets += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                self._run(self._pump, source, sink, self._era)
+            pair = _Pair(near, socket.create_connection(self._target))
+            self._pairs.append(pair)
+            self._run(self._pump, pair, near, pair.far)
+            self._run(self._pump, pair, pair.far, near)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, era: int) -> None:
+    def _pump(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if era == self._era:
+                if source is pair.near and len(pair.beginning) < BEGINNING:
+                    pair.beginning += data[:BEGINNING]
+                if not pair.frozen:
                     sink.sendall(data)
-            if era == self._era:
+            if not pair.frozen:
                 sink.shutdown(socket.SHUT_WR)
 
     def _run(self, work: object, *arguments: object) -> None:
@@ -52,7 +67,7 @@ class FreezingProxy:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        for each in [self._listener, *self._sockets]:
+        for each in [self._listener, *(end for pair in self._pairs for end in (pair.near, pair.far))]:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
