@@ -192,7 +192,7 @@ async def test_metrics_are_on_their_own_port(served: Gateway, redis_url: str) ->
         while (
             "game_matchmaking_success_total{" not in text or "} 0.0" in text.partition("game_matchmaking_success_total{")[2].split("\n")[0]
         ):
-            await asyncio.sleep(0.1)  # the exporter reads once a second
+            await asyncio.sleep(0.1)  # the exporter reads every few seconds
             _, text = await fetch(f"http://127.0.0.1:{served.settings.metrics_port}/metrics")
     assert "\ngame_websocket_connections 2.0\n" in text
     queue = '{pool="duel",region="local",mode="ranked"}'
