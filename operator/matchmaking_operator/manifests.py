@@ -25,6 +25,7 @@ REGION_LABEL = "gamesessions.dev/region"
 PAUSED = "autoscaling.keda.sh/paused"
 DEADLINE_SLACK = 60  # s that a matcher may take beyond its lifetime before the kubelet ends it; a hung job would starve its queue
 RECORDINGS = "/recordings"
+AUTHORITY = "/authority"
 GRACE = 15  # s between SIGTERM and SIGKILL: a round and its commits
 
 
@@ -66,7 +67,11 @@ def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
     user = {} if pod.run_as_user is None else {"runAsUser": pod.run_as_user, "runAsGroup": pod.run_as_user}
     url = {"name": "MATCHMAKING_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": pod.redis_secret, "key": pod.redis_secret_key}}}
     recorded = rules.recording.enabled and pod.records
-    environment = {**pod.environment, **({"MATCHMAKING_RECORD_TO": pod.record_bucket or RECORDINGS} if recorded else {})}
+    environment = {
+        **pod.environment,
+        **({"MATCHMAKING_RECORD_TO": pod.record_bucket or RECORDINGS} if recorded else {}),
+        **({"SSL_CERT_FILE": f"{AUTHORITY}/ca.crt"} if pod.redis_authority else {}),
+    }
     container: Manifest = {
         "name": "matcher",
         "image": pod.image,
@@ -80,13 +85,14 @@ def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    extra = pod.extra
+    volumes, mounts = _volumes(pod, recorded)
     if recorded and pod.record_secret:
         container["envFrom"] = [{"secretRef": {"name": pod.record_secret}}]
-    if recorded and not pod.record_bucket:
-        container["volumeMounts"] = [{"name": "recordings", "mountPath": RECORDINGS}]
-        extra = {**extra, "volumes": [*extra.get("volumes", ()), {"name": "recordings", **pod.record_volume}]}
-        user = {**user, **({} if pod.run_as_user is None else {"fsGroup": pod.run_as_user})}
+    if mounts:
+        container["volumeMounts"] = mounts
+    if volumes and pod.run_as_user is not None:
+        user = {**user, "fsGroup": pod.run_as_user}
+    extra = {**pod.extra, **({"volumes": [*pod.extra.get("volumes", ()), *volumes]} if volumes else {})}
     secrets = {"imagePullSecrets": [{"name": name} for name in pod.pull_secrets]} if pod.pull_secrets else {}
     return {
         "restartPolicy": "Never",
@@ -98,6 +104,19 @@ def _pod(pool: str, region: str, rules: PoolRules, pod: MatcherPod) -> Manifest:
         **extra,
         "containers": [container],
     }
+
+
+def _volumes(pod: MatcherPod, recorded: bool) -> tuple[list[Manifest], list[Manifest]]:
+    """Volumes, and where the container has them."""
+    volumes: list[Manifest] = []
+    mounts: list[Manifest] = []
+    if pod.redis_authority:
+        volumes.append({"name": "authority", "secret": {"secretName": pod.redis_authority, "items": [{"key": "ca.crt", "path": "ca.crt"}]}})
+        mounts.append({"name": "authority", "mountPath": AUTHORITY, "readOnly": True})
+    if recorded and not pod.record_bucket:
+        volumes.append({"name": "recordings", **pod.record_volume})
+        mounts.append({"name": "recordings", "mountPath": RECORDINGS})
+    return volumes, mounts
 
 
 def _trigger(pool: str, region: str, mode: str, rules: PoolRules, redis: RedisTrigger) -> Manifest:

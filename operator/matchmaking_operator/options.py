@@ -31,6 +31,7 @@ class MatcherPod(Struct, frozen=True):
 
     Attributes:
         redis_secret, redis_secret_key: where the pool's namespace keeps the URL for MATCHMAKING_REDIS_URL.
+        redis_authority: the secret there whose `ca.crt` vouches for Redis' certificate, in place of the system's authorities; empty for those.
         run_as_user: numeric, so that the kubelet can tell that it is not root; None leaves it to the image or the platform.
         record_volume: the volume, without its name, where matchers of pools with `recording.enabled` write.
         record_bucket, record_secret: or the bucket, and the secret with its `AWS_…` variables in each pool's namespace.
@@ -49,6 +50,7 @@ class MatcherPod(Struct, frozen=True):
     record_bucket: str = ""
     record_secret: str = ""
     extra: dict[str, Any] = {}
+    redis_authority: str = ""
 
     @property
     def records(self) -> bool:

@@ -38,6 +38,9 @@ class OperatorSettings(BaseSettings):
     matcher_run_as_user: int | None = Field(None, ge=1, description="The numeric user of matcher pods; empty leaves it to the image.")
     redis_secret: str = Field("game-session-manager-redis", description="The secret, in each pool's namespace, that holds Redis' URL.")
     redis_secret_key: str = Field("url", description="The key in that secret.")
+    redis_authority_secret: str = Field(
+        "", description="The secret, in each pool's namespace, with the `ca.crt` of a private authority that signed Redis' certificate."
+    )
 
     trigger_type: Literal["redis", "redis-sentinel", "redis-cluster"] = Field("redis", description="KEDA's scaler.")
     trigger_address: str = Field(
@@ -106,6 +109,7 @@ class OperatorSettings(BaseSettings):
                 self.record_bucket,
                 self.record_secret,
                 self.matcher_pod,
+                self.redis_authority_secret,
             ),
             DashboardHome(self.dashboard_kind, self.dashboard_labels, self.dashboard_folder_annotation, self.dashboard_instance_selector),
             self.alert_labels,

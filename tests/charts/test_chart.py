@@ -143,8 +143,50 @@ def test_keda_reaches_redis_of_ones_own(render: Render) -> None:
         "ca": ("redis-authority", "ca.crt"),
     }
     told = environment(one(manifests, "Deployment", "-operator"))
+    assert told["MATCHMAKING_OPERATOR_REDIS_AUTHORITY_SECRET"] == "redis-authority"
     assert told["MATCHMAKING_OPERATOR_TRIGGER_TYPE"] == "redis-sentinel"
     assert told["MATCHMAKING_OPERATOR_TRIGGER_SENTINEL_MASTER"] == "primary"
+
+
+def test_another_way_to_redis_replaces_the_pods_that_know_the_old_one(render: Render) -> None:
+    def checksums(**redis: object) -> list[str | None]:
+        manifests = render(PRODUCTION, {"externalRedis": redis})
+        pods = (one(manifests, "Deployment", part)["spec"]["template"]["metadata"] for part in ("-gateway", "-operator"))
+        return [(pod.get("annotations") or {}).get("checksum/redis") for pod in pods]
+
+    before = checksums()
+    assert None not in before
+    assert checksums(addresses=["elsewhere:26379"]) != before
+    assert checksums(users={"gateway": {"username": "other"}}) != before
+    assert checksums(users={"gateway": {"password": "other"}}) == before, "a hash of a password would help whoever guesses it"
+    assert "checksum/redis" not in yaml.safe_dump_all(render(TRIAL))
+
+
+def test_gateways_may_allocate_game_servers_and_nothing_else_if_agones_is_named(render: Render) -> None:
+    manifests = render(TRIAL, {"gateway": {"agonesNamespace": "fleets"}})
+    gateway = one(manifests, "Deployment", "-gateway")
+    assert environment(gateway)["MATCHMAKING_AGONES_NAMESPACE"] == "fleets"
+    account = one(manifests, "ServiceAccount", "-gateway")["metadata"]["name"]
+    assert pod_of(gateway)["serviceAccountName"] == account
+    assert pod_of(gateway)["automountServiceAccountToken"] is True
+    role, binding = one(manifests, "Role", "-gateway"), one(manifests, "RoleBinding", "-gateway")
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "fleets"
+    assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [
+        (["gameserverallocations"], ["create"]),
+        (["gameservers"], ["list"]),
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "games"}]
+    without = pod_of(one(render(TRIAL), "Deployment", "-gateway"))
+    assert (without["serviceAccountName"], without["automountServiceAccountToken"]) == (account, False)
+    with pytest.raises(CommandError, match="agonesNamespace"):
+        render(TRIAL, {"gateway": {"agonesNamespace": "Fleets!"}})
+
+
+def test_the_operator_may_not_change_what_pools_declare(render: Render) -> None:
+    for values, kind in ((TRIAL, "Role"), (PRODUCTION, "ClusterRole")):
+        verbs = {resource: rule["verbs"] for rule in one(render(values), kind)["rules"] for resource in rule["resources"]}
+        assert verbs["matchmakingpools"] == ["get", "list", "watch"]
+        assert verbs["matchmakingpools/status"] == ["patch"]
 
 
 def test_the_operators_settings_are_settings_it_has(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:

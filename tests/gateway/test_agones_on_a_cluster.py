@@ -5,7 +5,6 @@ import base64
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,28 +14,11 @@ from matchmaking.core.pool import Allocation
 from matchmaking.core.session import Session, policy_of
 from matchmaking.gateway.allocation import AllocationError, Connection
 from matchmaking.gateway.allocation_agones import LABEL, AgonesAllocator, open_kubernetes
+from support.agones import STATUS, agones_definitions, allocations
 from support.arena import arena
 from support.cluster import require, run
 
 pytestmark = pytest.mark.cluster
-STATUS = {"state": "Allocated", "address": "10.0.0.9", "ports": [{"name": "default", "port": 7003}, {"name": "query", "port": 7004}]}
-FREE: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
-
-def definition(group: str, plural: str, kind: str, default: dict[str, Any] | None) -> dict[str, Any]:
-    status = FREE | ({"default": default} if default else {})
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": FREE, "status": status}}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
 
 
 class Fleet:
@@ -61,27 +43,19 @@ class Fleet:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     require("kubectl")
     namespace = f"agones-{secrets.token_hex(3)}"
-    crds = [
-        definition("allocation.agones.dev", "gameserverallocations", "GameServerAllocation", STATUS),
-        definition("agones.dev", "gameservers", "GameServer", None),
-    ]
-    run("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump_all(crds))
-    try:
-        for crd in crds:
-            run("kubectl", "wait", "--for", "condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=60s")
-        run("kubectl", "create", "namespace", namespace)
-        run("kubectl", "create", "serviceaccount", "gateway", "-n", namespace)
-        for name, verb, resource in (
-            ("a", "create", "gameserverallocations.allocation.agones.dev"),
-            ("b", "list", "gameservers.agones.dev"),
-        ):
-            run("kubectl", "create", "role", name, "-n", namespace, f"--verb={verb}", f"--resource={resource}")
-            run("kubectl", "create", "rolebinding", name, "-n", namespace, f"--role={name}", f"--serviceaccount={namespace}:gateway")
-        yield Fleet(tmp_path_factory.mktemp("agones"), namespace)
-    finally:
-        run("kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
-        for crd in crds:
-            run("kubectl", "delete", "crd", crd["metadata"]["name"], "--wait=false")
+    with agones_definitions():
+        try:
+            run("kubectl", "create", "namespace", namespace)
+            run("kubectl", "create", "serviceaccount", "gateway", "-n", namespace)
+            for name, verb, resource in (
+                ("a", "create", "gameserverallocations.allocation.agones.dev"),
+                ("b", "list", "gameservers.agones.dev"),
+            ):
+                run("kubectl", "create", "role", name, "-n", namespace, f"--verb={verb}", f"--resource={resource}")
+                run("kubectl", "create", "rolebinding", name, "-n", namespace, f"--role={name}", f"--serviceaccount={namespace}:gateway")
+            yield Fleet(tmp_path_factory.mktemp("agones"), namespace)
+        finally:
+            run("kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
 
 
 async def test_a_server_is_allocated_and_labelled_with_its_match(fleet: Fleet) -> None:
@@ -115,8 +89,7 @@ async def test_what_cannot_be_allocated(fleet: Fleet) -> None:
         await fleet.find()
     assert stranger.value.final
     fleet.token_file.write_text(token)
-    crd = definition("allocation.agones.dev", "gameserverallocations", "GameServerAllocation", {"state": "UnAllocated"})
-    run("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump(crd))
+    run("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump(allocations({"state": "UnAllocated"})))
     try:
         refused: AllocationError | None = None
         async with asyncio.timeout(60):  # until the API server has taken the definition up
@@ -128,10 +101,4 @@ async def test_what_cannot_be_allocated(fleet: Fleet) -> None:
         assert "UnAllocated" in str(refused)
         assert not refused.final
     finally:
-        run(
-            "kubectl",
-            "apply",
-            "-f",
-            "-",
-            stdin=yaml.safe_dump(definition("allocation.agones.dev", "gameserverallocations", "GameServerAllocation", STATUS)),
-        )
+        run("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump(allocations(STATUS)))

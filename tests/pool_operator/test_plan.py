@@ -36,6 +36,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], Options]] = {
                 run_as_user=10001,
                 resources={"requests": {"cpu": "100m", "memory": "64Mi"}},
                 extra={"nodeSelector": {"kubernetes.io/arch": "amd64"}},
+                redis_authority="redis-authority",
             ),
             DashboardHome("GrafanaDashboard", instance_selector={"dashboards": "grafana"}),
         ),

@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from redis.asyncio import SSLConnection
 
-from matchmaking.store.connect import InvalidRedisUrlError, open_store, parse_redis_url
+from matchmaking.store.connect import InvalidRedisUrlError, close_client, open_client, open_store, parse_redis_url
 from matchmaking.store.errors import StoreUnavailableError
 from support.redis_server import RedisServer, find_redis, free_port
 
@@ -58,6 +59,14 @@ async def test_a_sentinels_primary(tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize(("scheme", "tls"), [("redis", False), ("rediss", True)])
+async def test_sentinels_are_asked_by_tls_where_their_primary_is(scheme: str, tls: bool) -> None:
+    client = open_client(parse_redis_url(f"{scheme}+sentinel://s0,s1/game"))
+    asked = [each.connection_pool.connection_class for each in client.connection_pool.sentinel_manager.sentinels]
+    assert [issubclass(each, SSLConnection) for each in asked] == [tls, tls]
+    await close_client(client)
 
 
 async def test_a_password_of_an_acl_user() -> None:

@@ -68,6 +68,17 @@ databaseIndex: {{ .Values.externalRedis.database | quote }}
 {{- end -}}
 {{- end }}
 
+{{/* Changes with the way to Redis, so that pods that know the old one are replaced. Without passwords: whoever may read a pod could try guesses on their hash. */}}
+{{- define "gsm.redisChecksum" -}}
+{{- if not .Values.redis.enabled -}}
+{{- $names := dict -}}
+{{- range $role, $user := .Values.externalRedis.users -}}
+{{- $names = set $names $role (omit $user "password") -}}
+{{- end -}}
+checksum/redis: {{ list (omit .Values.externalRedis "users") $names | toJson | sha256sum }}
+{{- end -}}
+{{- end }}
+
 {{- define "gsm.privateAuthority" -}}
 {{- if and (not .Values.redis.enabled) .Values.externalRedis.tls.enabled -}}
 {{ .Values.externalRedis.tls.caSecret }}

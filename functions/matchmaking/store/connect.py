@@ -3,6 +3,8 @@
 redis://[user:password@]host:port/db            one server        (rediss:// with TLS, unix:///path for a socket)
 redis+sentinel://[user:password@]host:port[,host:port…]/name[/db]  the primary that these Sentinels know by that name
 redis+cluster://[user:password@]host:port[,host:port…]             a Redis Cluster                 (rediss+… with TLS)
+
+With TLS the Sentinels are asked by TLS too, as KEDA asks them. Certificates are checked against the system's authorities, or those of SSL_CERT_FILE.
 """
 
 from collections.abc import AsyncIterator
@@ -120,7 +122,7 @@ def _options(url: RedisUrl, **options: Any) -> dict[str, Any]:
 
 def _open_single(url: RedisUrl, host: tuple[str, int] = ("", 0), **options: Any) -> Redis:
     if url.scheme.endswith("+sentinel"):
-        sentinel_options = {name: options[name] for name in ("socket_connect_timeout", "socket_keepalive")}
+        sentinel_options = {name: options[name] for name in ("socket_connect_timeout", "socket_keepalive", "ssl") if name in options}
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
             list(url.hosts), sentinel_kwargs={**sentinel_options, "socket_timeout": CALL_TIMEOUT}
         )
