@@ -24,6 +24,8 @@ COPY operator operator
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/build/bin/pip --python /opt/matchmaking/bin/python install --no-deps /wheels/*.whl
 COPY image/slim.py /slim/slim.py
+# The load generator, for the chart's `loadtest` Job: plain files beside the packages.
+COPY loadtest/players /opt/matchmaking/loadtest/players
 RUN /opt/matchmaking/bin/python -B /slim/slim.py matchmaking matchmaking_operator && rm -rf /opt/matchmaking/bin/activate* /opt/matchmaking/bin/Activate.ps1
 
 # The base without what installs, compiles or documents; the list of its packages stays, for scanners. A file system of one layer, because what a later layer

@@ -52,10 +52,7 @@ e2e: $(VENV)/installed
 	else echo "set KUBECONFIG to a cluster with KEDA and the image $(E2E_IMAGE) (see charts/README.md)" >&2; exit 1; fi
 
 bench: $(VENV)/installed
-	$(BIN)/python loadtest/bench_duel.py
-	$(BIN)/python loadtest/bench_tickets.py
-	$(BIN)/python loadtest/bench_matching.py
-	$(BIN)/python loadtest/bench_metrics.py
+	$(BIN)/python loadtest/bench.py
 
 bench-gateway: $(VENV)/installed
 	$(BIN)/python loadtest/bench_gateway.py

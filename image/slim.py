@@ -32,6 +32,7 @@ LAZY = (
     "httpx_auth",
     "opentelemetry.sdk.trace.export",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "rich.progress",
     "rich.table",
 )
 

@@ -176,6 +176,7 @@ class Crowd:
         self.urls, self.ledger, self.random, self._tokens, self._worker = urls, ledger, random, tokens, worker
         self.players: list[Player] = []
         self.idle: deque[Player] = deque()
+        self.one_address = False
         self._names = iter(names) if names is not None else (f"load-{worker}-{i}" for i in range(2**62))
         self._slots, self._tasks = asyncio.Semaphore(AT_ONCE), set[asyncio.Task[Any]]()
         self._loopback = all((urlsplit(url).hostname or "").startswith("127.") for url in urls)
@@ -190,7 +191,7 @@ class Crowd:
             return None
         player = Player(name, self)
         turn = len(self.players) % ADDRESSES
-        local = f"127.{16 + self._worker}.0.{turn + 1}" if self._loopback else None
+        local = f"127.{16 + self._worker}.0.{turn + 1}" if self._loopback and not self.one_address else None
         try:
             async with self._slots:
                 await player.connect(self.urls, self._tokens(name), local)

@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ POLL = 1.0  # s, as KEDA's pollingInterval in the chart
 class Own:
     """It, while it runs."""
 
-    def __init__(self, running: Deployment, pools: Sequence[str]) -> None:
+    def __init__(self, running: Deployment, pools: Sequence[str], settings: Mapping[str, str]) -> None:
         self.running = running
         self.pools: dict[str, PoolRules] = {}
         self._matchers: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
@@ -34,7 +34,7 @@ class Own:
         self._known: dict[int, psutil.Process] = {}
         self._wanted: tuple[int, Path] | None = None  # the game server's port and secret
         self._game_server: subprocess.Popen[bytes] | None = None
-        self._settings: dict[str, str] = {"jwks_file": str(keys.jwks_file()), "issuer": keys.ISSUER, "audience": keys.AUDIENCE}
+        self._settings: dict[str, str] = {"jwks_file": str(keys.jwks_file()), "issuer": keys.ISSUER, "audience": keys.AUDIENCE, **settings}
         for pool in pools:
             self._declare(pool)
 
@@ -115,13 +115,13 @@ class Own:
 
 
 @asynccontextmanager
-async def own(pools: Sequence[str], gateways: int) -> AsyncIterator[Own]:
+async def own(pools: Sequence[str], gateways: int, settings: Mapping[str, str]) -> AsyncIterator[Own]:
     """Everything started, and gone at the end of the block."""
     with deployment(0) as running:
         before = os.environ.get("MATCHMAKING_DEV_DIR")
         os.environ["MATCHMAKING_DEV_DIR"] = str(running.folder / "keys")  # processes of players sign with this key
         try:
-            made = Own(running, pools)
+            made = Own(running, pools, settings)
             await asyncio.to_thread(made.start_gateways, gateways)
             scaling = asyncio.create_task(made.scale())
             try:

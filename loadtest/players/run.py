@@ -21,7 +21,7 @@ from .ledger import Books
 from .rates import Rate
 from .scenarios import SCENARIOS, Scenario
 from .watch import Sample, Watch, read_metrics
-from .worker import Ended, Orders, Ready, Report, Start, Tell, Wrote
+from .worker import ADMIN, Ended, Orders, Ready, Report, Start, Tell, Wrote, read_tokens
 
 HERE = Path(__file__).parent
 LEAD = 1.0  # s between everybody's being ready and the start
@@ -36,6 +36,8 @@ class Options(Struct, frozen=True):
         url: gateways of a deployment that runs; none: start our own.
         metrics: addresses of its gateways' metrics.
         tokens: a file with a player and a token in each line; else tokens are signed as `matchmaking token` does it.
+        one_address: all players come from one address, also on the loopback network.
+        settings: of gateways that are started here, by name.
         settle: seconds that those who wait at the end may still be matched; then they leave.
     """
 
@@ -50,6 +52,8 @@ class Options(Struct, frozen=True):
     url: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     tokens: str = ""
+    one_address: bool = False
+    settings: dict[str, str] = {}
 
 
 class Outcome(Struct):
@@ -93,7 +97,8 @@ class Processes:
             self._running.append(process)
             players = options.players // count + (i < options.players % count)
             orders = Orders(
-                i, count, options.scenario, self._urls, options.seed, options.seconds, options.settle, options.rate, players, options.tokens
+                *(i, count, options.scenario, self._urls, options.seed, options.seconds, options.settle, options.rate, players),
+                *(options.tokens, options.one_address),
             )
             await self._send(process, orders)
             self._readers.append(asyncio.create_task(self._read(process)))
@@ -157,7 +162,7 @@ class Set:
 
     def __init__(self, options: Options, processes: Processes, urls: list[str], own: Any, start: float) -> None:
         self.seconds, self.happened = options.seconds, list[tuple[float, str]]()
-        self._processes, self._urls, self._own, self._start = processes, urls, own, start
+        self._options, self._processes, self._urls, self._own, self._start = options, processes, urls, own, start
 
     async def at(self, share: float) -> None:
         await asyncio.sleep(max(0.0, self._start + share * self.seconds - time.time()))
@@ -168,7 +173,11 @@ class Set:
 
     async def announce(self) -> None:
         self._note("announcement")
-        headers = {"Authorization": f"Bearer {issue_token('load-admin', 'admin')}"}
+        given = self._options.tokens
+        token = read_tokens(given).get(ADMIN) if given else issue_token(ADMIN, "admin")
+        if token is None:
+            raise RuntimeError(f"announcements need a token of {ADMIN} with the scope `admin` in {given}")
+        headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(headers=headers, trust_env=False) as api:
             body = {"message": f"{SENT_AT}{time.time():.6f}"}
             answer = await api.post(f"{self._urls[-1]}/api/v1/announcements", json=body)
@@ -197,7 +206,7 @@ async def target(options: Options) -> AsyncIterator[tuple[list[str], Callable[[]
         return
     from .own import own  # needs more libraries than the image has
 
-    async with own(SCENARIOS[options.scenario].pools, options.gateways) as running:
+    async with own(SCENARIOS[options.scenario].pools, options.gateways, options.settings) as running:
         yield running.urls, running.sample, running
 
 

@@ -23,6 +23,7 @@ from .rates import Rate
 from .scenarios import SCENARIOS, Scenario, play
 
 PAGE_EVERY = 1.0  # s
+ADMIN = "load-admin"  # whose token announces
 
 
 class Orders(Struct):
@@ -47,6 +48,7 @@ class Orders(Struct):
     rate: str
     players: int
     tokens: str = ""
+    one_address: bool = False
 
 
 class Ready(Struct, tag="ready"):
@@ -92,12 +94,18 @@ def report(what: Report) -> None:
     sys.stdout.buffer.flush()
 
 
+def read_tokens(file: str) -> dict[str, str]:
+    """Players and their tokens, one of each in a line."""
+    return dict(line.split() for line in Path(file).read_text().splitlines() if line.strip())
+
+
 def tokens_of(orders: Orders) -> tuple[Tokens, list[str] | None]:
     """Where tokens come from, and the players' names if they come with them."""
     if not orders.tokens:
         return issue_token, None
-    known = dict(line.split() for line in Path(orders.tokens).read_text().splitlines() if line.strip())
-    return known.__getitem__, list(known)[orders.worker :: orders.workers]
+    known = read_tokens(orders.tokens)
+    players = [player for player in known if player != ADMIN]
+    return known.__getitem__, players[orders.worker :: orders.workers]
 
 
 async def serve() -> None:
@@ -109,6 +117,7 @@ async def serve() -> None:
     arrivals = list(Rate.parse(orders.rate).arrivals(orders.seconds, random, 1 / orders.workers))
     tokens, names = tokens_of(orders)
     async with crowd(orders.worker, orders.urls, tokens, ledger, random, names) as people:
+        people.one_address = orders.one_address
         scenario = SCENARIOS[orders.scenario](people, orders.players)
         await scenario.prepare()
         report(Ready(orders.worker, people.look()))

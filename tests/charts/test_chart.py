@@ -268,6 +268,44 @@ def test_kinds_of_other_projects_are_as_their_definitions_say(render: Render, va
         assert "HTTPRoute" in checked
 
 
+def test_there_are_no_played_players_unless_asked_for(render: Render) -> None:
+    assert not [each for each in render(PRODUCTION) if each["kind"] == "Job"]
+
+
+@pytest.mark.parametrize(
+    ("values", "secret"),
+    [
+        (TRIAL, "gsm-game-session-manager-evaluation-key"),
+        ({**PRODUCTION, "loadtest": {"tokensSecret": "players"}}, "players"),
+    ],
+    ids=["trial", "production"],
+)
+def test_played_players_are_a_restricted_job_that_the_generator_understands(render: Render, values: Manifest, secret: str) -> None:
+    from players.__main__ import options_of, parser
+
+    wanted = {"enabled": True, "scenario": "idle-crowd", "rate": "5..50", "seconds": 90, "players": 300}
+    job = one(render(values, {"loadtest": wanted}), "Job")
+    pod = pod_of(job)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    container = pod["containers"][0]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["command"] == ["python", "-m", "players"]
+    options = options_of(parser().parse_args(container["args"]))
+    assert (options.scenario, options.rate, options.seconds, options.players) == ("idle-crowd", "5..50", 90.0, 300)
+    assert options.url == ("http://gsm-game-session-manager-gateway.games.svc:80",)
+    assert bool(options.tokens) is (values is not TRIAL)
+    assert pod["volumes"] == [{"name": pod["volumes"][0]["name"], "secret": {"secretName": secret}}]
+    assert job["spec"]["activeDeadlineSeconds"] > wanted["seconds"]
+
+
+def test_every_scenario_is_a_value(render: Render) -> None:
+    from players.scenarios import SCENARIOS
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema["properties"]["loadtest"]["properties"]["scenario"]["enum"]) == set(SCENARIOS)
+
+
 def test_alerts_and_dashboards_come_with_it(render: Render) -> None:
     manifests = render(PRODUCTION)
     rules = [each for each in manifests if each["kind"] == "PrometheusRule"]
@@ -290,6 +328,8 @@ def test_alerts_and_dashboards_come_with_it(render: Render) -> None:
             {**TRIAL, "redis": {"enabled": False}, "externalRedis": {"addresses": ["r:6379"]}},
             "externalRedis.users.gateway needs a password",
         ),
+        ({**PRODUCTION, "loadtest": {"enabled": True}}, "loadtest.tokensSecret is missing"),
+        ({**TRIAL, "loadtest": {"enabled": True, "rate": "fast"}}, "/loadtest/rate"),
         ({**TRIAL, "gateway": {"minReplicas": 5, "maxReplicas": 3}}, "greater than gateway.maxReplicas"),
         ({**TRIAL, "gateway": {"replicas": 3}}, "additional properties 'replicas' not allowed"),
         ({**TRIAL, "gateway": {"settings": {"PATH": "/"}}}, "'PATH' does not match pattern"),

@@ -1,6 +1,7 @@
 """The load generator: what it draws, what it says of broken promises, and one small run against real processes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,12 @@ def test_a_small_run_keeps_the_promises_and_reports_them(tmp_path: Path) -> None
     assert "Load: duel-rush" in page
     assert page.count("<svg") >= 7
     assert "http://" not in page.replace("http://127.0.0.1", "")  # nothing is loaded from anywhere
+
+
+def test_it_starts_without_what_the_image_lacks() -> None:
+    code = "import sys; sys.modules.update(dict.fromkeys(('psutil', 'deployment', 'players.own'))); import players.__main__, players.worker"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "loadtest")}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
 
 
 def test_every_scenario_says_what_it_is() -> None:
