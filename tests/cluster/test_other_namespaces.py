@@ -76,9 +76,9 @@ def wide(release: Release, elsewhere: Namespace, fleets: Namespace, keda_knows: 
 async def test_a_pool_of_another_namespace_is_served_there(wide: Release, elsewhere: Namespace, url: str) -> None:
     away = Release(elsewhere)
     await asyncio.to_thread(away.declare, pool("away", scaling={"maxMatchers": 1, "idleTimeout": "2s"}))
-    async with player(wide, url, "alice") as alice, player(wide, url, "bob") as bob:
-        await asyncio.gather(alice.join("away", "eu", "ranked"), bob.join("away", "eu", "ranked"))
-        first, second = await asyncio.wait_for(asyncio.gather(matched(alice), matched(bob)), 120)
+    async with player(wide, url, "away-a") as one, player(wide, url, "away-b") as two:
+        await asyncio.gather(one.join("away", "eu", "ranked"), two.join("away", "eu", "ranked"))
+        first, second = await asyncio.wait_for(asyncio.gather(matched(one), matched(two)), 120)
         assert first.match_id == second.match_id
     assert elsewhere.all("jobs", "gamesessions.dev/pool=away")
     assert not wide.namespace.all("jobs", "gamesessions.dev/pool=away")
@@ -103,9 +103,9 @@ def test_a_pool_that_is_deleted_there_leaves_nothing(wide: Release, elsewhere: N
 async def test_a_match_gets_a_game_server_from_the_fleets_namespace(wide: Release, fleets: Namespace, url: str) -> None:
     allocation = {"type": "agones", "fleet": "arena"}
     await asyncio.to_thread(wide.declare, pool("arena", allocation=allocation, scaling={"maxMatchers": 1, "idleTimeout": "2s"}))
-    async with player(wide, url, "alice") as alice, player(wide, url, "bob") as bob:
-        await asyncio.gather(alice.join("arena", "eu", "ranked"), bob.join("arena", "eu", "ranked"))
-        told = await asyncio.wait_for(asyncio.gather(server_of(alice), server_of(bob)), 120)
+    async with player(wide, url, "arena-a") as one, player(wide, url, "arena-b") as two:
+        await asyncio.gather(one.join("arena", "eu", "ranked"), two.join("arena", "eu", "ranked"))
+        told = await asyncio.wait_for(asyncio.gather(server_of(one), server_of(two)), 120)
     assert {(each["address"], each["port"]) for each in told} == {(STATUS["address"], 7003)}
     assert len(fleets.all("gameserverallocations")) == 1
     wide.namespace.kubectl("delete", "mmp", "arena", "--timeout=30s")
