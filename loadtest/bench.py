@@ -1,10 +1,10 @@
 """The headline figures in one table: each beside its peer or floor of the same run, its target, and whether it is reached.
 
-    python loadtest/bench.py [--out loadtest/results/headline.json] [--full]      (or `make bench`)
+    python loadtest/bench.py [--out loadtest/results/latest.json] [--full]      (or `make bench`)
 
 Runs the benchmarks one after the other with quick settings, reads the figures that they print, and puts them together; a benchmark that fails leaves gaps, not
 a failed run. A missed target is told, and changes nothing about the exit code. The result file holds every figure, and README's table is made of the one
-that is committed (`bench_table.py`).
+that is committed, `results/headline.json` (`bench_table.py`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 from bench_table import Headline, growth_page, headlines, text_table
 
 HERE = Path(__file__).parent
-RESULT = HERE / "results" / "headline.json"
+RESULT = HERE / "results" / "latest.json"  # of this machine, not committed
 FIGURE = re.compile(r"^(\S.*?)\s+(-?\d[\d.]*(?:e[+-]?\d+)?|nan)\s?(ms|s|µs|KiB|MiB|1/s|times|x|%|B|)\s*(?:target .*)?$")
 PROGRAMMES: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (  # programme, quick settings, full settings
     ("bench_floor.py", ["--calls", "20000"], []),
