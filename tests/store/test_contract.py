@@ -85,6 +85,22 @@ async def test_the_same_operation_has_its_effect_once(any_store: Store) -> None:
     assert (other.status, other.place) == ("already_queued", first.place)
 
 
+async def test_an_operation_that_ended_is_remembered_when_the_store_has_another_epoch(any_store: Store) -> None:
+    """The answer may have been lost with the Redis that was restarted, and the client asks again."""
+    first = await any_store.take_over("alice", "gw-1", values.Arrival("e1", "t1"))
+    wish = Join(("alice",), first.generation, "1", *QUEUE)
+    assert (await join(any_store, wish, build(("alice",)))).status == "joined"
+    assert (await leave(any_store, "alice", first.generation, "2", NOW)).status == "left"
+    renewed = await any_store.take_over("alice", "gw-1", values.Arrival("e2", "t2", renews=first.generation))
+    again = msgspec.structs.replace(wish, generation=renewed.generation)
+    assert (await join(any_store, again, build(("alice",)))).status == "repeated", "renewed in place"
+    for epoch, token, offered in (("e2", "t3", "t1"), ("e3", "t4", "t3")):
+        back = await any_store.take_over("alice", "gw-2", values.Arrival(epoch, token, offered))
+        assert not back.resumed
+        again = msgspec.structs.replace(wish, generation=back.generation)
+        assert (await join(any_store, again, build(("alice",)))).status == "repeated", "the token proves the same client"
+
+
 async def test_an_operation_that_ended_is_remembered_within_its_session(any_store: Store) -> None:
     first = await join_queue(any_store, "alice")
     generation = (await resume(any_store, "alice")).generation

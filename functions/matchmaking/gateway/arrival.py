@@ -51,8 +51,8 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
         StoreUnavailableError: the store cannot be reached.
     """
     player, epoch, token = identity.subject, await hub.current_epoch(), secrets.token_urlsafe(RESUME_BYTES)
-    resumes = resume if resume is not None and resume.epoch == epoch else None
-    offered, seq = (_hash(resumes.token), resumes.seq) if resumes else ("", None)
+    offered = _hash(resume.token) if resume else ""  # proves the client also where its numbers mean nothing any more
+    seq = resume.seq if resume is not None and resume.epoch == epoch else None
     arrival = values.Arrival(epoch, _hash(token), offered, seq, identity.issued_ms)
     with hub.arriving(player) as meanwhile:
         await hub.bus.subscribe(player)

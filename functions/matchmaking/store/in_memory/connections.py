@@ -29,9 +29,13 @@ class MemoryConnections(MemoryPart):
         previous, state.gateway = state.gateway, gateway
         state.generation += 1
         missed = self._missed(state, arrival)
-        state.resume_before = arrival.offered if missed is not None else ""
+        proven = bool(arrival.offered) and arrival.offered in (state.resume, state.resume_before)
+        if missed is not None or (proven and state.epoch != arrival.epoch):
+            state.resume_before = arrival.offered
+        else:
+            state.resume_before = state.resume if arrival.renews is not None and state.epoch != arrival.epoch else ""
         state.epoch, state.resume = arrival.epoch, arrival.token
-        if missed is None:
+        if arrival.renews is None and not proven:
             state.done.clear()
         if previous and (arrival.renews is None or previous != gateway):
             self.published.append((keys.gateway_channel(previous), "superseded", player.encode()))

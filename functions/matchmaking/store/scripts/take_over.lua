@@ -3,7 +3,7 @@
 --
 -- KEYS  1 player:{p}:connection   2 player:{p}:ticket   3 player:{p}:outbox   4 player:{p}:access
 -- ARGV  1 request  2 player  3 gateway  4 epoch  5 hash of the resume token to come  6 hash of the one offered ('' = none)
---       7 number of the last event that the client has ('' = none)  8 when the sign-in token was issued, ms
+--       7 number of the last event that the client has ('' = none of this epoch)  8 when the sign-in token was issued, ms
 --       9 generation of the connection that is renewed in place ('' = a new connection)
 -- Reply {request, player, status, detail, generation, seq, resumed, ticket, pool, region, mode, match_seq, match_data, {outbox entries missed}}
 --       live        this is the player's connection now; resumed is '1' or ''
@@ -38,12 +38,17 @@ if ARGV[6] ~= '' and ARGV[7] ~= '' and before[4] == ARGV[4] and (before[5] == AR
   if #missed == seq - tonumber(ARGV[7]) then resumed = '1' else missed = {} end
 end
 redis.call('HSET', KEYS[1], 'gateway', ARGV[3], 'generation', generation, 'epoch', ARGV[4], 'resume', ARGV[5])
-if resumed == '1' then
-  redis.call('HSET', KEYS[1], 'resume_before', ARGV[6]) -- the new token may never arrive: the one that did stays good until its successor is used
+-- Operation ids are the client session's own; one that starts anew may use them again. Who is renewed in place, or proves by the token to be the same client although
+-- nothing can be resumed, may have asked for something that it has no answer to yet, and will ask again.
+local proven = ARGV[6] ~= '' and (before[5] == ARGV[6] or before[6] == ARGV[6])
+local token = ''
+if resumed == '1' or (proven and before[4] ~= ARGV[4]) then token = ARGV[6] elseif ARGV[9] ~= '' and before[4] ~= ARGV[4] then token = before[5] or '' end
+if token ~= '' then
+  redis.call('HSET', KEYS[1], 'resume_before', token) -- the new token may never arrive: the one that did stays good until its successor is used
 else
   redis.call('HDEL', KEYS[1], 'resume_before')
-  redis.call('HDEL', KEYS[2], 'done') -- operation ids are the client session's own; a session that starts anew may use them again
 end
+if ARGV[9] == '' and not proven then redis.call('HDEL', KEYS[2], 'done') end
 redis.call('EXPIRE', KEYS[1], 90000)
 redis.call('EXPIRE', KEYS[3], 86400)
 if before[1] and before[1] ~= '' and (ARGV[9] == '' or before[1] ~= ARGV[3]) then
