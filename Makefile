@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 METRICS_PORT ?=
 BOTS ?= 6
+SEED ?= 1
+SCALE ?= 0.5
 # The whole suite waits more than it computes: two tests at a time take little more than half as long.
 WORKERS ?= 2
 IMAGE ?= game-session-manager:latest
@@ -14,7 +16,7 @@ CLUSTER ?= ../shared/cluster/cluster
 E2E_IMAGE ?= localhost/game-session-manager:e2e
 E2E_TESTS ?= tests/charts tests/pool_operator tests/cluster tests/gateway/test_agones_on_a_cluster.py
 
-.PHONY: run test test-deep lint format image e2e bench bench-gateway load prove fuzz lock clean
+.PHONY: run test test-deep lint format image e2e bench bench-gateway load prove faults fuzz lock clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/matchmaking dev --port $(PORT) $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT)) --bots $(BOTS)
@@ -67,6 +69,10 @@ prove: $(VENV)/installed
 	$(BIN)/python loadtest/prove_gateway_death.py
 	$(BIN)/python loadtest/prove_attacks.py
 	$(BIN)/python loadtest/prove_pubsub.py
+
+# Each fault once; make faults LONG=1: a thousand matcher kills and two hundred Redis kills; make faults MUTATE=1: rules left out must be noticed.
+faults: $(VENV)/installed
+	$(BIN)/python loadtest/prove_faults.py --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(MUTATE),--mutate,$(if $(LONG),--tickets 200000 --matcher-kills 1000 --redis-kills 200,--scale $(SCALE)))
 
 fuzz: $(VENV)/installed
 	$(BIN)/python loadtest/fuzz.py

@@ -64,6 +64,11 @@ class RedisServer:
         """Where it answers."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def folder(self) -> str:
+        """Where it writes."""
+        return self._folder.name
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self._folder.name, *self._options]
