@@ -76,7 +76,7 @@ async def arrive(hub: Hub, identity: Identity, resume: Resume | None, make: Make
         _catch_up(session, meanwhile)
     if epoch != await hub.current_epoch():
         hub.spawn(renew(hub, session))
-    hub.spawn(hub.store.presence([player]))
+    hub.arrived(player)
     return session
 
 

@@ -33,6 +33,7 @@ from .turns import Turns
 
 SIGN_INS = 16  # under way at once: the store answers them together, and then they go on together
 HASTY_EACH_ROUND = 16  # messages: half a millisecond
+ARRIVALS_TOLD = 0.05  # s; who arrives within it is told of by one call
 BROADCAST_SLICE = 100  # sockets written to before others get their turn
 _log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Hub:
         self.stale_states = False
         self.parties = PartyWatch()
         self.stale_positions: set[tuple[str, str, str]] = set()
+        self._arrived: list[str] = []  # players of whom the store has not been told that they are here
         self.heartbeat_interval = heartbeat_interval
         self._arriving: dict[str, list[Meanwhile]] = {}
         self._epoch = ""
@@ -132,6 +134,19 @@ class Hub:
         if other is not None:
             other.feed(protocol.Superseded(session.connection.generation))
         self.metrics.connections.set(len(self.sessions))
+
+    def arrived(self, player: str) -> None:
+        """Tell the store soon that the player is here; a crowd costs few calls."""
+        self._arrived.append(player)
+        if len(self._arrived) == 1:
+            self.spawn(self._tell_arrivals())
+
+    async def _tell_arrivals(self) -> None:
+        await asyncio.sleep(ARRIVALS_TOLD)
+        players, self._arrived = self._arrived, []
+        here = [player for player in players if player in self.sessions]
+        if here:
+            await self.store.presence(here)
 
     async def disconnect(self, session: Session) -> None:
         """The socket is gone; the ticket keeps its place for the pool's grace."""
