@@ -294,3 +294,59 @@ def test_what_the_schema_refuses_comes_with_a_proposal(changes, proposal):
     [finding] = command.findings_of(manifest)
     assert proposal in finding.proposal
     assert finding.severity == "error"
+
+
+def compared(*rules, **attribute):
+    return pool(rules__7={"name": "x", "attribute": "kit", **rules[0]}, attributes=[{"name": "kit", **attribute}])
+
+
+@pytest.mark.parametrize(
+    ("rules", "path"),
+    [
+        (pool(rules__7={"name": "x", "type": "intersection", "attribute": "rating"}), "spec.rules[7].attribute"),
+        (compared({"type": "distance", "maxDistance": 5}, word="three"), "spec.attributes[0]"),
+        (compared({"type": "teamDistance", "maxDistance": 5}, words=["three"]), "spec.attributes[0]"),
+        (compared({"type": "intersection"}, number=3), "spec.attributes[0].number"),
+        (compared({"type": "comparison", "operator": "<", "value": 7}, word="three"), "spec.attributes[0].word"),
+        (compared({"type": "comparison"}, words=["three"]), "spec.attributes[0].words"),
+    ],
+)
+def test_an_attribute_that_its_rule_cannot_judge_is_an_error(rules, path):
+    assert [(finding.severity, finding.path) for finding in lint(rules)] == [("error", path)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "path"),
+    [
+        (compared({"type": "comparison", "operator": ">=", "value": 13}, number=12), "spec.attributes[0].number"),
+        (compared({"type": "intersection", "minCount": 2}, words=["bow"]), "spec.attributes[0].words"),
+    ],
+)
+def test_a_default_with_which_nobody_is_ever_matched_is_warned_of(rules, path):
+    assert [(finding.severity, finding.path) for finding in lint(rules)] == [("warning", path)]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        compared({"type": "comparison", "operator": ">=", "value": 13}, number=13),
+        compared({"type": "comparison", "operator": ">=", "value": 13, "weight": 2}, number=12),
+        compared({"type": "intersection", "minCount": 2}, words=["bow", "axe"]),
+    ],
+)
+def test_a_default_that_its_rule_admits_passes(rules):
+    assert lint(rules) == ()
+
+
+def test_all_alike_and_all_different_contradict_each_other():
+    alike, different = ({"name": name, "type": "comparison", "attribute": "hero", "operator": name} for name in ("=", "!="))
+    alike["name"], different["name"] = "alike", "different"
+    [finding] = lint(pool(rules__7=alike, rules__8=different))
+    assert (finding.severity, finding.path) == ("error", "spec.rules[8].operator")
+    assert "`alike`" in finding.message
+    assert lint(pool(rules__7=alike, rules__8={**different, "weight": 1})) == ()
+
+
+def test_a_line_in_the_wrong_direction_is_told_the_right_one():
+    [finding] = lint(step(target="skill.maxDistance", after="20s", every="5s", by=-5))
+    assert finding.proposal.startswith("write 5;")

@@ -171,7 +171,11 @@ def _check_linear(path: str, step: Expansion, current: float, side: int) -> Iter
     if by == 0:
         yield error(f"{path}.by", "is 0: nothing changes", "say how much the window widens at a time")
     elif side and by * side < 0:
-        yield _shrinks(f"{path}.by", step.target, current, current + by, side)
+        yield error(
+            f"{path}.by",
+            f"`{step.target}` goes from {current:g} to {current + by:g}: it gets stricter while a ticket waits",
+            f"write {-by:g}; expansions only give way",
+        )
     elif step.limit is not None and (step.limit - current) * by < 0:
         yield error(
             f"{path}.limit",

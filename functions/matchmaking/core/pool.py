@@ -260,7 +260,7 @@ class IntersectionRule(RuleBase, tag="intersection", frozen=True, kw_only=True):
     """The players' sets (maps, modes, languages) have at least `minCount` values in common.
 
     Attributes:
-        attribute: `rating`, or a key of the players' attributes.
+        attribute: a key of the players' attributes; lists of words.
         min_count: the fewest values in common.
     """
 

@@ -24,6 +24,7 @@ from .pool import (
     TeamDistanceRule,
     TeamSizeRule,
 )
+from .satisfiable_attributes import check_attributes
 
 UNLIMITED_ROLE = 1000  # `RoleQuota.max` where the manifest says nothing
 
@@ -37,6 +38,7 @@ def lint(rules: PoolRules) -> tuple[Finding, ...]:
         _check_teams,
         _check_party,
         _check_rating,
+        check_attributes,
         _check_rules,
         _check_contradictions,
         check_expansions,
