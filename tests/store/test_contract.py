@@ -94,7 +94,7 @@ async def test_an_operation_that_ended_is_remembered_when_the_store_has_another_
     renewed = await any_store.take_over("alice", "gw-1", values.Arrival("e2", "t2", renews=first.generation))
     again = msgspec.structs.replace(wish, generation=renewed.generation)
     assert (await join(any_store, again, build(("alice",)))).status == "repeated", "renewed in place"
-    for epoch, token, offered in (("e2", "t3", "t1"), ("e3", "t4", "t3")):
+    for epoch, token, offered in (("e2", "t3", "t1"), ("e3", "t4", "t3"), ("e3", "t5", "t3"), ("e3", "t6", "t3")):
         back = await any_store.take_over("alice", "gw-2", values.Arrival(epoch, token, offered))
         assert not back.resumed
         again = msgspec.structs.replace(wish, generation=back.generation)

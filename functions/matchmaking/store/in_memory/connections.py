@@ -30,9 +30,9 @@ class MemoryConnections(MemoryPart):
         state.generation += 1
         missed = self._missed(state, arrival)
         proven = bool(arrival.offered) and arrival.offered in (state.resume, state.resume_before)
-        if missed is not None or (proven and state.epoch != arrival.epoch):
+        if missed is not None or (proven and (state.epoch != arrival.epoch or arrival.seq is None)):
             state.resume_before = arrival.offered
-        else:
+        elif arrival.renews is None or state.resume != arrival.token:
             state.resume_before = state.resume if arrival.renews is not None and state.epoch != arrival.epoch else ""
         state.epoch, state.resume = arrival.epoch, arrival.token
         if arrival.renews is None and not proven:

@@ -42,7 +42,13 @@ redis.call('HSET', KEYS[1], 'gateway', ARGV[3], 'generation', generation, 'epoch
 -- nothing can be resumed, may have asked for something that it has no answer to yet, and will ask again.
 local proven = ARGV[6] ~= '' and (before[5] == ARGV[6] or before[6] == ARGV[6])
 local token = ''
-if resumed == '1' or (proven and before[4] ~= ARGV[4]) then token = ARGV[6] elseif ARGV[9] ~= '' and before[4] ~= ARGV[4] then token = before[5] or '' end
+if resumed == '1' or (proven and (before[4] ~= ARGV[4] or ARGV[7] == '')) then
+  token = ARGV[6]
+elseif ARGV[9] ~= '' and before[5] == ARGV[5] then
+  token = before[6] or '' -- the same renewal again
+elseif ARGV[9] ~= '' and before[4] ~= ARGV[4] then
+  token = before[5] or ''
+end
 if token ~= '' then
   redis.call('HSET', KEYS[1], 'resume_before', token) -- the new token may never arrive: the one that did stays good until its successor is used
 else
