@@ -165,6 +165,15 @@ def test_rules_that_are_equal_differ_in_nothing():
     assert (change.path, change.first, change.second) == ("spec.ticket.ttl", "5m", "4m")
 
 
+def test_changes_read_as_a_manifest_does_and_leave_out_what_neither_side_says():
+    gone = {"steps": [{"target": "skill", "after": "40s", "disable": True}]}
+    changes = {change.path: (change.first, change.second) for change in rule_changes(rules(expansions={}), rules(expansions=gone))}
+    assert changes == {
+        f"spec.expansions.steps[0: skill].{field}": ("–", said)
+        for field, said in (("target", "skill"), ("after", "40s"), ("disable", "true"))
+    }
+
+
 @pytest.mark.parametrize(
     ("first", "second", "better", "expected"),
     [

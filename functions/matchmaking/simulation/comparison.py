@@ -39,7 +39,9 @@ def _flatten(value: Any, path: str) -> Iterator[tuple[str, str]]:
         for i, item in enumerate(value):
             key = item.get("name") or (f"{i}: {item['target']}" if "target" in item else str(i))
             yield from _flatten(item, f"{path}[{key}]")
-    else:
+    elif isinstance(value, bool):
+        yield path, str(value).lower()  # as the manifest writes it
+    elif value is not None and value != []:  # what one side alone leaves out gets a dash
         yield path, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
