@@ -53,13 +53,6 @@ MUTATIONS = {
     ),
     # A ticket ends once: what was delivered is delivered again.
     "no-delivery-check": Mutation("deliver", (("if held[1] ~= ARGV[3] then", "if false then"),), ("S2", "S3"), "matcher-boundaries"),
-    # An older connection acts.
-    "no-generation": Mutation(
-        "reserve",
-        (("if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then", "if false then"),),
-        ("S6",),
-        "two-gateways",
-    ),
     # A rollback that keeps its name.
     "no-new-epoch": Mutation(
         "epoch", (("if known[1] and known[2] == ARGV[2] and known[1] ~= ARGV[4]", "if known[1]"),), ("S3", "S4"), "tail-cut"
