@@ -103,6 +103,8 @@ def _check(result: Line, scenario: Scenario, folder: Path) -> None:
     store, found = check_store(aof.steps(folder / "redis"), rolled_back=scenario.rolled_back)
     accounts = [account(player, entries) for player, entries in records.items()]
     result.findings += found + check_together(accounts, store, rolled_back=scenario.rolled_back)
+    if scenario.rolled_back and len(set(store.epochs)) < 2:
+        result.findings.append(Finding("S4", "the store was rolled back, and its history kept its name"))
     result.matches = len(store.matches)
     if result.tickets < 10:
         result.findings.append(Finding("L1", f"only {result.tickets} tickets: nothing was proved"))
