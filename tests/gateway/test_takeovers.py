@@ -156,7 +156,7 @@ async def test_a_gateway_that_has_not_heard_of_a_takeover_cannot_act_for_the_old
 async def test_a_subscription_that_died_without_a_word_delays_events_and_loses_none(
     redis_server: RedisServer, redis_url: str, signer: Signer
 ) -> None:
-    """How long they are delayed is measured by `loadtest/prove_pubsub.py`."""
+    """How long they are delayed follows from the canary's period and patience (`store/bus.py`)."""
     with FreezingProxy("127.0.0.1", redis_server.port) as proxy:
         through = f"redis://127.0.0.1:{proxy.port}/0"
         async with (
