@@ -1,5 +1,6 @@
 """Every kind of process can do its work as its Redis user, and nothing beyond it. The log of Redis' own refusals is the witness."""
 
+import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -73,14 +74,15 @@ async def test_a_match_from_end_to_end_with_each_process_as_its_own_user(server:
 
 
 async def play(served: Gateway, redis_server: RedisServer, scheme: str) -> None:
-    import asyncio
-
     stop = asyncio.Event()
     async with served.player("alice") as alice, served.player("bob") as bob, open_store(url(redis_server, "matcher", scheme)) as store:
         assert (await alice.join())["type"] == "queue_joined"
         with as_user(redis_server, "keda") as keda:
             assert keda.eval(KEDA_LENGTH, 1, "pool:{duel}:queue:local:ranked:waiting") == 1
             assert keda.eval(KEDA_LENGTH, 1, "pool:{duel}:queue:local:casual:waiting") == 0  # absent: an empty list, for KEDA
+            async with asyncio.timeout(10):  # arrivals are told to Redis in groups
+                while keda.eval(KEDA_LENGTH, 1, "presence") < 2:
+                    await asyncio.sleep(0.02)
             assert keda.eval(KEDA_LENGTH, 1, "presence") == 2
         matching = asyncio.ensure_future(Job(store, "duel", "local", stop).run())
         try:

@@ -24,7 +24,7 @@ async def test_two_gateways_become_four_with_500_players_and_two_again(release: 
     assert len(release.namespace.pods("gateway")) == 2
     async with crowd(release, url, [f"stays-{i}" for i in range(200)]) as staying:
         async with crowd(release, url, [f"goes-{i}" for i in range(300)]):
-            assert int(release.redis("ZCARD", "presence")) == 500
+            await eventually_async("all are present", lambda: int(release.redis("ZCARD", "presence")) == 500)
             await eventually_async("four gateways", lambda: len(release.namespace.pods("gateway")) == 4, within=180)
         await eventually_async("two gateways again", lambda: len(release.namespace.pods("gateway")) == 2, within=240)
         async with asyncio.timeout(120):
