@@ -26,7 +26,7 @@ test: $(VENV)/installed $(if $(shell command -v npm),$(VENV)/node/installed)
 
 test-deep: $(VENV)/installed
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/core -n auto --timeout 7200
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/store/test_session_machine.py tests/gateway/test_killed_processes.py --timeout 7200
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/store/test_session_machine.py tests/store/test_interleavings.py tests/gateway/test_killed_processes.py --timeout 7200
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check
