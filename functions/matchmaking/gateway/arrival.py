@@ -153,7 +153,7 @@ async def _waiting(hub: Hub, player: str, state: values.Takeover) -> protocol.Wa
     if state.held is None:
         return None
     held, fate = state.held, await hub.store.look(state.held, player)
-    if fate == values.Fate("cancelled", "lost"):
+    if fate == values.Fate("cancelled", values.LOST):
         return None
     hub.spawn(hub.store.touch(held.pool, [held.ticket]))
     hub.refresh_positions(held.pool, held.region, held.mode)

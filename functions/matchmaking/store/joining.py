@@ -22,7 +22,6 @@ from .sessions import holds
 
 ATTEMPTS = 5  # each attempt but the last clears a dead reservation; more than one in a row is already a race with oneself
 ON_ITS_WAY = 0.2  # s to wait for a ticket's end before the second attempt, doubled before each further one: three in all, enough for a relay that was left behind
-LOST = "lost"  # the end of a ticket that its pool never knew
 
 record_encoder = msgspec.msgpack.Encoder()
 record_decoder = msgspec.msgpack.Decoder(Ticket)
@@ -104,7 +103,7 @@ async def join(store: Store, request: Join, build: BuildRecord) -> JoinOutcome:
 
 async def _clear(store: Store, players: Sequence[str], place: values.Place, why: str, attempt: int) -> None:
     """Clear the reservations of a ticket that has ended, unless its end is on its way; an end that has not come at the last attempt never will."""
-    if why != LOST and attempt < ATTEMPTS - 1:
+    if why != values.LOST and attempt < ATTEMPTS - 1:
         await asyncio.sleep(ON_ITS_WAY * 2**attempt)
         return
     for player in players:
@@ -150,7 +149,7 @@ async def _abandon(store: Store, players: Sequence[str], outcome: JoinOutcome) -
     if fate.status != "cancelled":
         since = float(fate.detail) / 1000 if fate.status == "waiting" else 0.0
         return JoinOutcome("joined", place, values.Enqueued(fate.status, enqueued=since))
-    if fate.detail == LOST:
+    if fate.detail == values.LOST:
         for player in players:
             await store.release(player, place.ticket)
     return outcome
@@ -205,7 +204,7 @@ async def leave(store: Store, player: str, generation: int, op_id: str, timestam
     if cancellation.status == "matched":
         return LeaveOutcome("already_matched", place, cancellation.detail)
     if cancellation.status == "ended":
-        if cancellation.detail == LOST:
+        if cancellation.detail == values.LOST:
             await store.release(player, place.ticket)
         return LeaveOutcome("not_queued", place, cancellation.detail)
     numbers = await relay(store, values.PendingEntry(cancellation.detail, entry)) if cancellation.detail else {}

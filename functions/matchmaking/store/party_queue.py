@@ -78,7 +78,7 @@ async def _forget(store: Store, party_id: str, place: values.Place, members: Seq
     fate = await store.look(place, members[0])
     if fate.status == "waiting":
         return False
-    if fate.detail == "lost":
+    if fate.detail == values.LOST:
         await _release(store, members, place.ticket)
     await store.party_unqueue(party_id, place.ticket, "unqueued")
     return True
@@ -96,7 +96,7 @@ async def settle(store: Store, party: Party | None) -> Party | None:
             await store.party_waits(party.id, party.place.ticket, round(float(fate.detail)))
             return await publish(store, party.id)
         return party
-    if fate.detail == "lost":
+    if fate.detail == values.LOST:
         await _release(store, party.members, party.place.ticket)
     await store.party_unqueue(party.id, party.place.ticket, "unqueued")
     return await publish(store, party.id)
@@ -133,7 +133,7 @@ async def cancel(store: Store, place: values.Place, members: Sequence[str]) -> N
     cancellation = await store.cancel(place, members[0], CHANGED, entry)
     if cancellation.status == "cancelled" and cancellation.detail:
         await relay(store, values.PendingEntry(cancellation.detail, entry))
-    elif cancellation.status == "ended" and cancellation.detail == "lost":  # it never waited, so nobody will be told of its end
+    elif cancellation.status == "ended" and cancellation.detail == values.LOST:  # it never waited, so nobody will be told of its end
         await _release(store, members, place.ticket)
 
 

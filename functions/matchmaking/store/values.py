@@ -46,6 +46,9 @@ class Enqueued(Struct, frozen=True):
     mean_wait: float | None = None
 
 
+LOST = "lost"  # why a ticket ended that its pool never knew: it never waited, so no event tells of its end
+
+
 class Fate(Struct, frozen=True):
     """What became of a ticket; `detail` is its enqueue time in ms, the match's id, or why it ended."""
 

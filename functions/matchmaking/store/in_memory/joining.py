@@ -72,7 +72,7 @@ class MemoryJoining(MemoryPart):
         if mark:
             return values.Fate("matched" if mark.startswith("m:") else "cancelled", mark[2:])
         self._pool(place.pool).ended[place.ticket] = ("c:lost", self._now() + MARK_MS)
-        return values.Fate("cancelled", "lost")
+        return values.Fate("cancelled", values.LOST)
 
     async def holding(self, player: str, generation: int) -> values.Holding:
         """See `holding.lua`."""
@@ -94,7 +94,7 @@ class MemoryJoining(MemoryPart):
             return values.Cancellation("matched" if mark.startswith("m:") else "ended", mark[2:])
         if place.ticket not in self._queue(place.pool, place.region, place.mode).waiting:
             self._pool(place.pool).ended[place.ticket] = ("c:lost", self._now() + MARK_MS)
-            return values.Cancellation("ended", "lost")
+            return values.Cancellation("ended", values.LOST)
         return values.Cancellation("cancelled", self._end(place, f"c:{reason}", event))
 
     async def overdue(self, pool: str, region: str, mode: str, ttl: float, grace: float, limit: int) -> list[values.Waiter]:
